@@ -1,1 +1,21 @@
-//! Placeholder.
+//! Trading rules as pure code.
+//!
+//! Everything that decides about money lives here: numbers, market data, indicators, strategies, the risk gate, order and
+//! position bookkeeping, matching. Nothing here reads a clock, a socket, a thread or a random number: the same inputs give
+//! the same outputs, bit for bit, in a backtest, on the simulated exchange, on paper and live.
+//!
+//! Each rule is a [`node::Node`]; a thin shell (an actor, or the pure runner) feeds it and routes what it puts out.
+
+pub mod account;
+pub mod control;
+pub mod gate;
+pub mod id;
+pub mod instrument;
+pub mod market;
+pub mod node;
+pub mod num;
+pub mod order;
+pub mod record;
+pub mod symbol;
+pub mod text;
+pub mod time;
