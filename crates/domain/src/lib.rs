@@ -10,6 +10,7 @@ pub mod account;
 pub mod control;
 pub mod gate;
 pub mod id;
+pub mod indicator;
 pub mod instrument;
 pub mod market;
 pub mod node;

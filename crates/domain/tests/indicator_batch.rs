@@ -19,11 +19,7 @@ fn window_sums(x: &[f64], n: usize) -> Column {
     let mut sums: Column = vec![None; x.len()];
     for i in n - 1..x.len() {
         let renewed = (i + 1).is_multiple_of(n);
-        sums[i] = Some(if renewed {
-            sum(&x[i + 1 - n..=i])
-        } else {
-            sums[i - 1].unwrap() + (x[i] - x[i - n])
-        });
+        sums[i] = Some(if renewed { sum(&x[i + 1 - n..=i]) } else { sums[i - 1].unwrap() + (x[i] - x[i - n]) });
     }
     sums
 }
@@ -31,11 +27,7 @@ fn window_sums(x: &[f64], n: usize) -> Column {
 fn recursion(x: &[f64], n: usize, step: impl Fn(f64, f64) -> f64) -> Column {
     let mut out: Column = vec![None; x.len()];
     for i in n - 1..x.len() {
-        out[i] = Some(if i == n - 1 {
-            sum(&x[..n]) / n as f64
-        } else {
-            step(out[i - 1].unwrap(), x[i])
-        });
+        out[i] = Some(if i == n - 1 { sum(&x[..n]) / n as f64 } else { step(out[i - 1].unwrap(), x[i]) });
     }
     out
 }
@@ -58,17 +50,10 @@ fn delayed(count: usize, column: Column) -> Column {
 fn rsi(x: &[f64]) -> Column {
     let changes: Vec<f64> = x.windows(2).map(|w| w[1] - w[0]).collect();
     let up = wilder(&changes.iter().map(|c| c.max(0.0)).collect::<Vec<_>>(), 14);
-    let down = wilder(
-        &changes.iter().map(|c| (-c).max(0.0)).collect::<Vec<_>>(),
-        14,
-    );
+    let down = wilder(&changes.iter().map(|c| (-c).max(0.0)).collect::<Vec<_>>(), 14);
     let ratio = |(g, l): (Option<f64>, Option<f64>)| {
         let (g, l) = g.zip(l)?;
-        Some(if g + l < 1e-14 {
-            0.0
-        } else {
-            100.0 * (g / (g + l))
-        })
+        Some(if g + l < 1e-14 { 0.0 } else { 100.0 * (g / (g + l)) })
     };
     delayed(1, up.into_iter().zip(down).map(ratio).collect())
 }
@@ -76,27 +61,12 @@ fn rsi(x: &[f64]) -> Column {
 fn macd(x: &[f64]) -> [Column; 3] {
     let slow = ema(x, 26);
     let fast = delayed(14, ema(&x[14.min(x.len())..], 12));
-    let lines: Column = fast
-        .iter()
-        .zip(&slow)
-        .map(|(f, s)| Some((*f)? - (*s)?))
-        .collect();
-    let start = lines
-        .iter()
-        .position(Option::is_some)
-        .unwrap_or(lines.len());
+    let lines: Column = fast.iter().zip(&slow).map(|(f, s)| Some((*f)? - (*s)?)).collect();
+    let start = lines.iter().position(Option::is_some).unwrap_or(lines.len());
     let line: Vec<f64> = lines.iter().flatten().copied().collect();
-    let signal = if line.len() < 9 {
-        vec![None; x.len()]
-    } else {
-        delayed(start, ema(&line, 9))
-    };
+    let signal = if line.len() < 9 { vec![None; x.len()] } else { delayed(start, ema(&line, 9)) };
     let shown: Column = lines.iter().zip(&signal).map(|(m, s)| s.and(*m)).collect();
-    let histogram = shown
-        .iter()
-        .zip(&signal)
-        .map(|(m, s)| Some((*m)? - (*s)?))
-        .collect();
+    let histogram = shown.iter().zip(&signal).map(|(m, s)| Some((*m)? - (*s)?)).collect();
     [shown, signal, histogram]
 }
 
@@ -109,28 +79,18 @@ fn bbands(x: &[f64]) -> [Column; 3] {
             let distances: Vec<f64> = x[i + 1 - N..=i].iter().map(|x| x - anchor).collect();
             let squares: Vec<f64> = distances.iter().map(|d| d * d).collect();
             let mean_distance = sum(&distances) * (1.0 / N as f64);
-            let row = (
-                anchor + mean_distance,
-                (sum(&squares) - sum(&distances) * mean_distance).max(0.0),
-            );
+            let row = (anchor + mean_distance, (sum(&squares) - sum(&distances) * mean_distance).max(0.0));
             anchor = row.0;
             row
         } else {
             let (mean, squares) = rows[i - 1].unwrap();
             let (new, old) = (x[i], x[i - N]);
             let next = mean + (new - old) * (1.0 / N as f64);
-            (
-                next,
-                (squares + (new - old) * ((new - next) + (old - mean))).max(0.0),
-            )
+            (next, (squares + (new - old) * ((new - next) + (old - mean))).max(0.0))
         });
     }
     let reach = |squares: f64| 2.0 * (squares * (1.0 / N as f64)).sqrt();
-    let band = |side: f64| {
-        rows.iter()
-            .map(|row| row.map(|(mean, q)| mean + side * reach(q)))
-            .collect()
-    };
+    let band = |side: f64| rows.iter().map(|row| row.map(|(mean, q)| mean + side * reach(q))).collect();
     [band(1.0), band(0.0), band(-1.0)]
 }
 
@@ -138,16 +98,9 @@ fn vwap(bars: &[BarF64]) -> Column {
     let day = |bar: &BarF64| bar.open_time_ms.div_euclid(86_400_000);
     (0..bars.len())
         .map(|i| {
-            let start = (0..=i)
-                .rev()
-                .take_while(|&j| day(&bars[j]) == day(&bars[i]))
-                .last()
-                .unwrap();
+            let start = (0..=i).rev().take_while(|&j| day(&bars[j]) == day(&bars[i])).last().unwrap();
             let session = &bars[start..=i];
-            let turnover: Vec<f64> = session
-                .iter()
-                .map(|b| (b.high + b.low + b.close) / 3.0 * b.volume)
-                .collect();
+            let turnover: Vec<f64> = session.iter().map(|b| (b.high + b.low + b.close) / 3.0 * b.volume).collect();
             let volume = sum(&session.iter().map(|b| b.volume).collect::<Vec<_>>());
             (volume >= f64::MIN_POSITIVE).then(|| sum(&turnover) / volume)
         })
@@ -155,10 +108,7 @@ fn vwap(bars: &[BarF64]) -> Column {
 }
 
 fn rvol(bars: &[BarF64]) -> Column {
-    let volume: Vec<f64> = bars
-        .iter()
-        .map(|b| if b.volume < 1e-9 { 0.0 } else { b.volume })
-        .collect();
+    let volume: Vec<f64> = bars.iter().map(|b| if b.volume < 1e-9 { 0.0 } else { b.volume }).collect();
     let sums = window_sums(&volume, 20);
     (0..bars.len())
         .map(|i| {
@@ -173,26 +123,16 @@ fn rvol(bars: &[BarF64]) -> Column {
 fn batch(name: &str, bars: &[BarF64]) -> Vec<Column> {
     let close: Vec<f64> = bars.iter().map(|b| b.close).collect();
     match name {
-        "sma" => vec![
-            window_sums(&close, 20)
-                .into_iter()
-                .map(|s| s.map(|s| s * (1.0 / 20.0)))
-                .collect(),
-        ],
+        "sma" => vec![window_sums(&close, 20).into_iter().map(|s| s.map(|s| s * (1.0 / 20.0))).collect()],
         "ema" => vec![ema(&close, 20)],
         "rsi" => vec![rsi(&close)],
         "macd" => macd(&close).into(),
         "atr" => {
             let pair = |w: &[BarF64]| {
                 let previous = w[0].close;
-                (w[1].high - w[1].low)
-                    .max((w[1].high - previous).abs())
-                    .max((w[1].low - previous).abs())
+                (w[1].high - w[1].low).max((w[1].high - previous).abs()).max((w[1].low - previous).abs())
             };
-            vec![delayed(
-                1,
-                wilder(&bars.windows(2).map(pair).collect::<Vec<_>>(), 14),
-            )]
+            vec![delayed(1, wilder(&bars.windows(2).map(pair).collect::<Vec<_>>(), 14))]
         }
         "bbands" => bbands(&close).into(),
         "vwap" => vec![vwap(bars)],
@@ -212,32 +152,14 @@ fn number() -> impl Strategy<Value = f64> {
     ]
 }
 
-fn bar_series(
-    value: impl Strategy<Value = f64> + Clone + 'static,
-) -> impl Strategy<Value = Vec<BarF64>> {
-    let bar = (
-        0..90i64,
-        [
-            value.clone(),
-            value.clone(),
-            value.clone(),
-            value.clone(),
-            value,
-        ],
-    );
+fn bar_series(value: impl Strategy<Value = f64> + Clone + 'static) -> impl Strategy<Value = Vec<BarF64>> {
+    let bar = (0..90i64, [value.clone(), value.clone(), value.clone(), value.clone(), value]);
     prop::collection::vec(bar, 0..120).prop_map(|rows| {
         let mut time = 1_748_169_300_000;
         rows.into_iter()
             .map(|(minutes, [open, high, low, close, volume])| {
                 time += minutes * 60_000;
-                BarF64 {
-                    open_time_ms: time,
-                    open,
-                    high,
-                    low,
-                    close,
-                    volume: volume.abs(),
-                }
+                BarF64 { open_time_ms: time, open, high, low, close, volume: volume.abs() }
             })
             .collect()
     })
@@ -248,10 +170,7 @@ fn anything() -> impl Strategy<Value = f64> + Clone {
 }
 
 fn examples() -> Vec<IndicatorSpec> {
-    CATALOG
-        .iter()
-        .map(|entry| entry.example.parse().unwrap())
-        .collect()
+    CATALOG.iter().map(|entry| entry.example.parse().unwrap()).collect()
 }
 
 proptest! {
@@ -315,14 +234,7 @@ fn an_indicator_speaks_first_exactly_after_its_warm_up() {
         let mut set = IndicatorSet::new(&[spec]);
         for i in 1..=spec.warmup() + 5 {
             let price = 100.0 + (i % 7) as f64;
-            let bar = BarF64 {
-                open_time_ms: 0,
-                open: price,
-                high: price + 1.0,
-                low: price - 1.0,
-                close: price,
-                volume: 2.0,
-            };
+            let bar = BarF64 { open_time_ms: 0, open: price, high: price + 1.0, low: price - 1.0, close: price, volume: 2.0 };
             let row = set.update(&bar).unwrap();
             let speaks = row.iter().all(|v| v.is_finite());
             assert_eq!(speaks, i >= spec.warmup(), "{spec} after {i} bars");
@@ -333,29 +245,14 @@ fn an_indicator_speaks_first_exactly_after_its_warm_up() {
 
 #[test]
 fn an_absurd_bar_is_forgotten_once_it_has_left_the_window() {
-    let specs: Vec<IndicatorSpec> = ["sma(20)", "bbands(20,2)", "rvol(20)"]
-        .map(|s| s.parse().unwrap())
-        .into();
+    let specs: Vec<IndicatorSpec> = ["sma(20)", "bbands(20,2)", "rvol(20)"].map(|s| s.parse().unwrap()).into();
     let mut set = IndicatorSet::new(&specs);
     for i in 0..200 {
-        let price = if i == 30 {
-            1e12
-        } else {
-            100.0 + f64::from(i % 2)
-        };
-        let bar = BarF64 {
-            open_time_ms: 0,
-            open: price,
-            high: price,
-            low: price,
-            close: price,
-            volume: price,
-        };
+        let price = if i == 30 { 1e12 } else { 100.0 + f64::from(i % 2) };
+        let bar = BarF64 { open_time_ms: 0, open: price, high: price, low: price, close: price, volume: price };
         set.update(&bar).unwrap();
     }
-    let [sma, upper, middle, lower, _] = set.values() else {
-        panic!("five columns")
-    };
+    let [sma, upper, middle, lower, _] = set.values() else { panic!("five columns") };
     for (ours, truth) in [(sma, 100.5), (upper, 101.5), (middle, 100.5), (lower, 99.5)] {
         assert!((ours - truth).abs() < 1e-9, "{ours} is not {truth}");
     }

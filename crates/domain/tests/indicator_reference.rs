@@ -62,10 +62,8 @@ fn relative_volume_20(bars: &[BarF64], at: usize) -> Option<f64> {
 }
 
 fn data() -> PathBuf {
-    std::env::var_os("FULMAR_DATA").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")),
-        PathBuf::from,
-    )
+    std::env::var_os("FULMAR_DATA")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")), PathBuf::from)
 }
 
 fn bars(count: usize) -> Option<Vec<BarF64>> {
@@ -81,16 +79,8 @@ fn bars(count: usize) -> Option<Vec<BarF64>> {
             (_, Some(ms)) => ms.value(i),
             _ => panic!("unexpected time type {}", time.data_type()),
         };
-        let column = |name| {
-            batch
-                .column_by_name(name)
-                .unwrap()
-                .as_any()
-                .downcast_ref::<Float64Array>()
-                .unwrap()
-        };
-        let [open, high, low, close, volume] =
-            ["open", "high", "low", "close", "volume"].map(column);
+        let column = |name| batch.column_by_name(name).unwrap().as_any().downcast_ref::<Float64Array>().unwrap();
+        let [open, high, low, close, volume] = ["open", "high", "low", "close", "volume"].map(column);
         bars.extend((0..batch.num_rows()).map(|i| BarF64 {
             open_time_ms: open_time_ms(i),
             open: open.value(i),
@@ -108,20 +98,11 @@ fn bars(count: usize) -> Option<Vec<BarF64>> {
 fn recorded() -> Option<HashMap<String, Vec<Option<f64>>>> {
     let file = File::open(data().join("reference/indicators_BTC_5m_first3000.csv.gz")).ok()?;
     let mut reader = csv::Reader::from_reader(flate2::read::GzDecoder::new(file));
-    let names: Vec<String> = reader
-        .headers()
-        .unwrap()
-        .iter()
-        .map(str::to_owned)
-        .collect();
+    let names: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
     let mut columns: HashMap<String, Vec<Option<f64>>> = HashMap::new();
     for row in reader.records() {
         for (name, cell) in names.iter().zip(row.unwrap().iter()) {
-            let value = if cell.is_empty() {
-                None
-            } else {
-                Some(cell.parse().unwrap())
-            };
+            let value = if cell.is_empty() { None } else { Some(cell.parse().unwrap()) };
             columns.entry(name.clone()).or_default().push(value);
         }
     }
@@ -131,12 +112,8 @@ fn recorded() -> Option<HashMap<String, Vec<Option<f64>>>> {
 #[test]
 fn every_catalog_entry_has_a_reference_for_each_of_its_outputs() {
     for entry in CATALOG {
-        let reference = reference_of(entry.name).unwrap_or_else(|| {
-            panic!(
-                "indicator `{}` has no reference: add it to the table",
-                entry.name
-            )
-        });
+        let reference =
+            reference_of(entry.name).unwrap_or_else(|| panic!("indicator `{}` has no reference: add it to the table", entry.name));
         let outputs = match reference {
             Reference::Recorded(columns, _) => columns.len(),
             Reference::Definition(..) => 1,
@@ -148,18 +125,11 @@ fn every_catalog_entry_has_a_reference_for_each_of_its_outputs() {
 #[test]
 fn every_indicator_equals_its_reference_from_the_first_valid_bar_on() {
     let Some((recorded, bars)) = recorded().and_then(|r| Some((r, bars(3_000)?))) else {
-        println!(
-            "SKIPPED: every_indicator_equals_its_reference_from_the_first_valid_bar_on needs FULMAR_DATA"
-        );
+        println!("SKIPPED: every_indicator_equals_its_reference_from_the_first_valid_bar_on needs FULMAR_DATA");
         return;
     };
     assert_eq!(bars.len(), 3_000);
-    assert!(
-        bars.iter()
-            .zip(&recorded["close"])
-            .all(|(bar, close)| Some(bar.close) == *close),
-        "input and reference differ"
-    );
+    assert!(bars.iter().zip(&recorded["close"]).all(|(bar, close)| Some(bar.close) == *close), "input and reference differ");
     for entry in CATALOG {
         let spec: IndicatorSpec = entry.example.parse().unwrap();
         let reference = reference_of(entry.name).unwrap();
@@ -174,27 +144,14 @@ fn every_indicator_equals_its_reference_from_the_first_valid_bar_on() {
                 };
                 let column = &set.columns()[output];
                 let Some(truth) = truth else {
-                    assert!(
-                        ours.is_nan(),
-                        "{column}: bar {i} speaks before its reference does"
-                    );
+                    assert!(ours.is_nan(), "{column}: bar {i} speaks before its reference does");
                     continue;
                 };
-                assert!(
-                    i + 1 >= spec.warmup(),
-                    "{column}: warm-up {} is longer than the reference's",
-                    spec.warmup()
-                );
-                assert!(
-                    !ours.is_nan(),
-                    "{column}: bar {i} is silent where its reference speaks"
-                );
+                assert!(i + 1 >= spec.warmup(), "{column}: warm-up {} is longer than the reference's", spec.warmup());
+                assert!(!ours.is_nan(), "{column}: bar {i} is silent where its reference speaks");
                 let error = (ours - truth).abs() / truth.abs().max(scale.at(bar));
                 worst = worst.max(error);
-                assert!(
-                    error <= TOLERANCE,
-                    "{column}: bar {i} is {ours}, not {truth} (relative {error:e})"
-                );
+                assert!(error <= TOLERANCE, "{column}: bar {i} is {ours}, not {truth} (relative {error:e})");
             }
         }
         println!("{spec}: worst relative error {worst:e}");

@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
-use fulmar_domain::indicator::{
-    Bollinger, CATALOG, IndicatorSet, IndicatorSpec, MacdPeriods, Period, SpecError,
-};
+use fulmar_domain::indicator::{Bollinger, CATALOG, IndicatorSet, IndicatorSpec, MacdPeriods, Period, SpecError};
 use proptest::prelude::*;
 
 fn spec(text: &str) -> IndicatorSpec {
@@ -33,57 +31,22 @@ fn wrong_specs_are_refused_with_the_reason() {
     assert!(matches!(refused("ema(12"), SpecError::Malformed { .. }));
     assert!(matches!(refused("ema(12))"), SpecError::Malformed { .. }));
     assert!(matches!(refused("emma(12)"), SpecError::Unknown { .. }));
-    assert!(matches!(
-        refused("ema"),
-        SpecError::Arguments { got: 0, .. }
-    ));
-    assert!(matches!(
-        refused("ema(12,13)"),
-        SpecError::Arguments { got: 2, .. }
-    ));
-    assert!(matches!(
-        refused("vwap(1)"),
-        SpecError::Arguments { got: 1, .. }
-    ));
+    assert!(matches!(refused("ema"), SpecError::Arguments { got: 0, .. }));
+    assert!(matches!(refused("ema(12,13)"), SpecError::Arguments { got: 2, .. }));
+    assert!(matches!(refused("vwap(1)"), SpecError::Arguments { got: 1, .. }));
     assert!(matches!(refused("ema(1)"), SpecError::Period { value: 1 }));
-    assert!(matches!(
-        refused("ema(70000)"),
-        SpecError::Period { value: 70_000 }
-    ));
+    assert!(matches!(refused("ema(70000)"), SpecError::Period { value: 70_000 }));
     assert!(matches!(refused("ema(-3)"), SpecError::Number { .. }));
-    assert!(matches!(
-        refused("macd(26,12,9)"),
-        SpecError::FastNotBelowSlow { fast: 26, slow: 12 }
-    ));
-    assert!(matches!(
-        refused("bbands(20,0)"),
-        SpecError::Deviations { hundredths: 0 }
-    ));
-    assert!(matches!(
-        refused("bbands(20,2.555)"),
-        SpecError::Number { .. }
-    ));
-    assert!(
-        refused("emma(12)").to_string().contains("ema(20)"),
-        "the message lists what exists"
-    );
+    assert!(matches!(refused("macd(26,12,9)"), SpecError::FastNotBelowSlow { fast: 26, slow: 12 }));
+    assert!(matches!(refused("bbands(20,0)"), SpecError::Deviations { hundredths: 0 }));
+    assert!(matches!(refused("bbands(20,2.555)"), SpecError::Number { .. }));
+    assert!(refused("emma(12)").to_string().contains("ema(20)"), "the message lists what exists");
 }
 
 #[test]
 fn a_set_lays_its_columns_out_in_order_and_computes_a_spec_once() {
-    let set = IndicatorSet::new(&[
-        spec("ema(12)"),
-        spec("macd(12,26,9)"),
-        spec("ema(12)"),
-        spec("vwap"),
-    ]);
-    let names = [
-        "ema(12)",
-        "macd(12,26,9).macd",
-        "macd(12,26,9).signal",
-        "macd(12,26,9).histogram",
-        "vwap",
-    ];
+    let set = IndicatorSet::new(&[spec("ema(12)"), spec("macd(12,26,9)"), spec("ema(12)"), spec("vwap")]);
+    let names = ["ema(12)", "macd(12,26,9).macd", "macd(12,26,9).signal", "macd(12,26,9).histogram", "vwap"];
     assert_eq!(set.columns(), names);
     assert_eq!(set.specs().len(), 3);
     assert_eq!(set.first_column(&spec("vwap")), Some(4));

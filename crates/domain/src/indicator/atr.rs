@@ -17,18 +17,13 @@ impl Indicator for Atr {
     type Output = f64;
 
     fn new(period: Period) -> Self {
-        Self {
-            previous_close: None,
-            range: Wilder::new(period),
-        }
+        Self { previous_close: None, range: Wilder::new(period) }
     }
 
     #[inline]
     fn update(&mut self, bar: &BarF64) -> Option<f64> {
         let previous = self.previous_close.replace(bar.close)?;
-        let range = (bar.high - bar.low)
-            .max((bar.high - previous).abs())
-            .max((bar.low - previous).abs());
+        let range = (bar.high - bar.low).max((bar.high - previous).abs()).max((bar.low - previous).abs());
         self.range.push(range)
     }
 

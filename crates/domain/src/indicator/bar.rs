@@ -1,5 +1,7 @@
 //! The bar as indicators see it: floating point, because indicators are statistics and never money.
 
+use crate::market::Bar;
+
 /// One closed bar in floating point.
 ///
 /// Prices are in quote units, `volume` in base units, `open_time_ms` in milliseconds since 1970-01-01 UTC.
@@ -35,5 +37,19 @@ impl BarF64 {
             & (self.close.abs() <= Self::LIMIT)
             & (self.volume >= 0.0)
             & (self.volume <= Self::LIMIT)
+    }
+}
+
+impl From<&Bar> for BarF64 {
+    /// The nearest floating-point numbers; always computable, since every fixed-point number lies within the limit.
+    fn from(bar: &Bar) -> Self {
+        Self {
+            open_time_ms: bar.open_time.millis(),
+            open: bar.open.to_f64(),
+            high: bar.high.to_f64(),
+            low: bar.low.to_f64(),
+            close: bar.close.to_f64(),
+            volume: bar.volume.to_f64(),
+        }
     }
 }

@@ -49,8 +49,7 @@ impl Bbands {
     fn renew(&mut self, anchor: f64) {
         let mean_distance = self.distance_since_wrap * self.inverse;
         self.mean = anchor + mean_distance;
-        self.squares =
-            (self.squares_since_wrap - self.distance_since_wrap * mean_distance).max(0.0);
+        self.squares = (self.squares_since_wrap - self.distance_since_wrap * mean_distance).max(0.0);
         self.anchor = Some(self.mean);
         (self.at, self.full) = (0, true);
         (self.distance_since_wrap, self.squares_since_wrap) = (0.0, 0.0);
@@ -98,11 +97,7 @@ impl Indicator for Bbands {
         }
         self.full.then(|| {
             let reach = self.deviations * (self.squares * self.inverse).sqrt();
-            Bands {
-                upper: self.mean + reach,
-                middle: self.mean,
-                lower: self.mean - reach,
-            }
+            Bands { upper: self.mean + reach, middle: self.mean, lower: self.mean - reach }
         })
     }
 

@@ -13,12 +13,7 @@ pub(super) struct Smoothing {
 
 impl Smoothing {
     pub(super) fn new(period: Period) -> Self {
-        Self {
-            k: 2.0 / (period.as_f64() + 1.0),
-            period: period.bars(),
-            seen: 0,
-            value: 0.0,
-        }
+        Self { k: 2.0 / (period.as_f64() + 1.0), period: period.bars(), seen: 0, value: 0.0 }
     }
 
     /// Takes the next value of the series; gives the average from the `n`-th value on.

@@ -61,11 +61,7 @@ impl Indicator for Macd {
         }
         let macd = self.fast.push(bar.close)? - slow?;
         let signal = self.signal.push(macd)?;
-        Some(MacdLines {
-            macd,
-            signal,
-            histogram: macd - signal,
-        })
+        Some(MacdLines { macd, signal, histogram: macd - signal })
     }
 
     fn warmup(&self) -> usize {

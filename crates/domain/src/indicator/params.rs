@@ -28,14 +28,7 @@ pub struct NoParams;
 
 impl Params for NoParams {
     fn parse(args: &[&str]) -> Result<Self, SpecError> {
-        if args.is_empty() {
-            Ok(Self)
-        } else {
-            Err(SpecError::Arguments {
-                want: "no arguments",
-                got: args.len(),
-            })
-        }
+        if args.is_empty() { Ok(Self) } else { Err(SpecError::Arguments { want: "no arguments", got: args.len() }) }
     }
 
     fn print(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,11 +51,7 @@ impl Period {
     /// # Errors
     /// [`SpecError::Period`] outside of the range.
     pub const fn new(bars: u16) -> Result<Self, SpecError> {
-        if bars < Self::MIN || bars > Self::MAX {
-            Err(SpecError::Period { value: bars as u64 })
-        } else {
-            Ok(Self(bars))
-        }
+        if bars < Self::MIN || bars > Self::MAX { Err(SpecError::Period { value: bars as u64 }) } else { Ok(Self(bars)) }
     }
 
     /// The length in bars.
@@ -76,9 +65,7 @@ impl Period {
     }
 
     fn read(text: &str) -> Result<Self, SpecError> {
-        let value: u64 = text.parse().map_err(|_| SpecError::Number {
-            text: text.to_owned(),
-        })?;
+        let value: u64 = text.parse().map_err(|_| SpecError::Number { text: text.to_owned() })?;
         match u16::try_from(value) {
             Ok(bars) => Self::new(bars),
             Err(_) => Err(SpecError::Period { value }),
@@ -90,10 +77,7 @@ impl Params for Period {
     fn parse(args: &[&str]) -> Result<Self, SpecError> {
         match args {
             [bars] => Self::read(bars),
-            _ => Err(SpecError::Arguments {
-                want: "one period in bars",
-                got: args.len(),
-            }),
+            _ => Err(SpecError::Arguments { want: "one period in bars", got: args.len() }),
         }
     }
 
@@ -116,14 +100,7 @@ impl MacdPeriods {
     /// # Errors
     /// [`SpecError::FastNotBelowSlow`].
     pub fn new(fast: Period, slow: Period, signal: Period) -> Result<Self, SpecError> {
-        if fast < slow {
-            Ok(Self { fast, slow, signal })
-        } else {
-            Err(SpecError::FastNotBelowSlow {
-                fast: fast.0,
-                slow: slow.0,
-            })
-        }
+        if fast < slow { Ok(Self { fast, slow, signal }) } else { Err(SpecError::FastNotBelowSlow { fast: fast.0, slow: slow.0 }) }
     }
 
     /// Period of the fast average.
@@ -148,15 +125,8 @@ impl MacdPeriods {
 impl Params for MacdPeriods {
     fn parse(args: &[&str]) -> Result<Self, SpecError> {
         match args {
-            [fast, slow, signal] => Self::new(
-                Period::read(fast)?,
-                Period::read(slow)?,
-                Period::read(signal)?,
-            ),
-            _ => Err(SpecError::Arguments {
-                want: "three periods: fast, slow, signal",
-                got: args.len(),
-            }),
+            [fast, slow, signal] => Self::new(Period::read(fast)?, Period::read(slow)?, Period::read(signal)?),
+            _ => Err(SpecError::Arguments { want: "three periods: fast, slow, signal", got: args.len() }),
         }
     }
 
@@ -202,9 +172,7 @@ impl Bollinger {
 
 /// Reads a decimal with at most two places as hundredths, without passing through a float.
 fn hundredths(text: &str) -> Result<u16, SpecError> {
-    let wrong = || SpecError::Number {
-        text: text.to_owned(),
-    };
+    let wrong = || SpecError::Number { text: text.to_owned() };
     let (whole, places) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
     if !digits(whole) || !digits(places) || places.len() > 2 {
@@ -213,20 +181,14 @@ fn hundredths(text: &str) -> Result<u16, SpecError> {
     let scale = if places.len() == 1 { 10 } else { 1 };
     let fraction: u16 = places.parse().map_err(|_| wrong())?;
     let whole: u16 = whole.parse().map_err(|_| wrong())?;
-    whole
-        .checked_mul(100)
-        .and_then(|h| h.checked_add(fraction * scale))
-        .ok_or_else(wrong)
+    whole.checked_mul(100).and_then(|h| h.checked_add(fraction * scale)).ok_or_else(wrong)
 }
 
 impl Params for Bollinger {
     fn parse(args: &[&str]) -> Result<Self, SpecError> {
         match args {
             [period, width] => Self::new(Period::read(period)?, hundredths(width)?),
-            _ => Err(SpecError::Arguments {
-                want: "a period in bars and a width in σ",
-                got: args.len(),
-            }),
+            _ => Err(SpecError::Arguments { want: "a period in bars and a width in σ", got: args.len() }),
         }
     }
 

@@ -21,11 +21,7 @@ impl Indicator for Rsi {
     type Output = f64;
 
     fn new(period: Period) -> Self {
-        Self {
-            previous_close: None,
-            gain: Wilder::new(period),
-            loss: Wilder::new(period),
-        }
+        Self { previous_close: None, gain: Wilder::new(period), loss: Wilder::new(period) }
     }
 
     #[inline]
@@ -35,11 +31,7 @@ impl Indicator for Rsi {
         let loss = self.loss.push((-change).max(0.0));
         let (gain, loss) = gain.zip(loss)?;
         let moved = gain + loss;
-        Some(if moved < UNMOVED {
-            0.0
-        } else {
-            100.0 * (gain / moved)
-        })
+        Some(if moved < UNMOVED { 0.0 } else { 100.0 * (gain / moved) })
     }
 
     fn warmup(&self) -> usize {

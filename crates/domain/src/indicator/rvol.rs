@@ -23,25 +23,14 @@ impl Indicator for RelativeVolume {
     type Output = f64;
 
     fn new(period: Period) -> Self {
-        Self {
-            before: RollingSum::new(period.bars()),
-            traded_bars: 0,
-            period: period.as_f64(),
-        }
+        Self { before: RollingSum::new(period.bars()), traded_bars: 0, period: period.as_f64() }
     }
 
     #[inline]
     fn update(&mut self, bar: &BarF64) -> Option<f64> {
-        let volume = if bar.volume < NOTHING {
-            0.0
-        } else {
-            bar.volume
-        };
+        let volume = if bar.volume < NOTHING { 0.0 } else { bar.volume };
         // Counting the traded bars keeps a rounding rest of the sum from passing as a volume.
-        let sum = self
-            .before
-            .sum()
-            .filter(|sum| self.traded_bars > 0 && *sum >= NOTHING);
+        let sum = self.before.sum().filter(|sum| self.traded_bars > 0 && *sum >= NOTHING);
         let oldest = self.before.push(volume);
         self.traded_bars += usize::from(volume > 0.0);
         self.traded_bars -= usize::from(oldest > 0.0);

@@ -63,9 +63,7 @@ impl IndicatorSet {
     #[inline]
     pub fn update(&mut self, bar: &BarF64) -> Result<&[f64], UncomputableBar> {
         if !bar.is_computable() {
-            return Err(UncomputableBar {
-                open_time_ms: bar.open_time_ms,
-            });
+            return Err(UncomputableBar { open_time_ms: bar.open_time_ms });
         }
         let mut warm = true;
         let mut rest = &mut self.values[..];

@@ -17,10 +17,7 @@ impl Indicator for Sma {
     type Output = f64;
 
     fn new(period: Period) -> Self {
-        Self {
-            window: RollingSum::new(period.bars()),
-            inverse: 1.0 / period.as_f64(),
-        }
+        Self { window: RollingSum::new(period.bars()), inverse: 1.0 / period.as_f64() }
     }
 
     #[inline]

@@ -11,9 +11,7 @@ use super::{IndicatorSpec, Period};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     /// The text is not `name` or `name(arguments)`.
-    #[error(
-        "indicator `{text}` is malformed: write a name, or a name with arguments such as ema(12)"
-    )]
+    #[error("indicator `{text}` is malformed: write a name, or a name with arguments such as ema(12)")]
     Malformed {
         /// The text as given.
         text: String,
@@ -35,19 +33,13 @@ pub enum SpecError {
         got: usize,
     },
     /// An argument is no number of the form expected.
-    #[error(
-        "`{text}` is not a number the indicator takes: write digits, for a width at most two decimals"
-    )]
+    #[error("`{text}` is not a number the indicator takes: write digits, for a width at most two decimals")]
     Number {
         /// The argument as given.
         text: String,
     },
     /// A period outside of its range.
-    #[error(
-        "period {value} is out of range: choose {} to {} bars",
-        Period::MIN,
-        Period::MAX
-    )]
+    #[error("period {value} is out of range: choose {} to {} bars", Period::MIN, Period::MAX)]
     Period {
         /// The period as given.
         value: u64,
@@ -73,16 +65,11 @@ impl FromStr for IndicatorSpec {
 
     /// Reads `name` or `name(a,b,…)`; spaces around names and arguments are allowed.
     fn from_str(text: &str) -> Result<Self, SpecError> {
-        let malformed = || SpecError::Malformed {
-            text: text.to_owned(),
-        };
+        let malformed = || SpecError::Malformed { text: text.to_owned() };
         let trimmed = text.trim();
         let (name, args) = match trimmed.split_once('(') {
             None => (trimmed, None),
-            Some((name, rest)) => (
-                name.trim(),
-                Some(rest.strip_suffix(')').ok_or_else(malformed)?),
-            ),
+            Some((name, rest)) => (name.trim(), Some(rest.strip_suffix(')').ok_or_else(malformed)?)),
         };
         if name.is_empty() || args.is_some_and(|a| a.contains(['(', ')'])) {
             return Err(malformed());
@@ -111,15 +98,6 @@ impl IndicatorSpec {
     /// Names of the output columns: the spec's text, with `.output` behind it where there are several.
     #[must_use]
     pub fn columns(&self) -> Vec<String> {
-        self.outputs()
-            .iter()
-            .map(|output| {
-                if output.is_empty() {
-                    self.to_string()
-                } else {
-                    format!("{self}.{output}")
-                }
-            })
-            .collect()
+        self.outputs().iter().map(|output| if output.is_empty() { self.to_string() } else { format!("{self}.{output}") }).collect()
     }
 }

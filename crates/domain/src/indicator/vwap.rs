@@ -23,11 +23,7 @@ impl Indicator for SessionVwap {
     type Output = f64;
 
     fn new(_: NoParams) -> Self {
-        Self {
-            session: None,
-            turnover: 0.0,
-            volume: 0.0,
-        }
+        Self { session: None, turnover: 0.0, volume: 0.0 }
     }
 
     #[inline]

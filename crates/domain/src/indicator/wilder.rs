@@ -17,13 +17,7 @@ pub(super) struct Wilder {
 impl Wilder {
     pub(super) fn new(period: Period) -> Self {
         let n = period.as_f64();
-        Self {
-            decay: (n - 1.0) / n,
-            weight: 1.0 / n,
-            period: period.bars(),
-            seen: 0,
-            value: 0.0,
-        }
+        Self { decay: (n - 1.0) / n, weight: 1.0 / n, period: period.bars(), seen: 0, value: 0.0 }
     }
 
     /// Values of the series that the first average needs.

@@ -17,13 +17,7 @@ pub(super) struct RollingSum {
 impl RollingSum {
     /// An empty window of `n` values, `n` at least 1.
     pub(super) fn new(n: usize) -> Self {
-        Self {
-            ring: vec![0.0; n.max(1)].into_boxed_slice(),
-            at: 0,
-            full: false,
-            sum: 0.0,
-            since_wrap: 0.0,
-        }
+        Self { ring: vec![0.0; n.max(1)].into_boxed_slice(), at: 0, full: false, sum: 0.0, since_wrap: 0.0 }
     }
 
     /// Number of values the window holds once full.
