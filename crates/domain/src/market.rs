@@ -346,6 +346,9 @@ pub struct IndicatorFrame {
     pub bar: Bar,
     /// One value for each output column of the strategies' indicators, in the order of the set's columns; NaN until warm.
     pub values: Arc<[f64]>,
+    /// The row of the bar directly before this one, so that a crossing can be seen without state; `None` for the first bar
+    /// of a series and after a gap.
+    pub previous: Option<Arc<[f64]>>,
     /// All values are there.
     pub warm: bool,
     /// The bar is from before the stream began: strategies learn from it and decide nothing.

@@ -142,7 +142,7 @@ fn every_indicator_equals_its_reference_from_the_first_valid_bar_on() {
                     Reference::Recorded(columns, scale) => (recorded[columns[output]][i], scale),
                     Reference::Definition(value, scale) => (value(&bars, i), scale),
                 };
-                let column = &set.columns()[output];
+                let column = &set.layout().columns()[output];
                 let Some(truth) = truth else {
                     assert!(ours.is_nan(), "{column}: bar {i} speaks before its reference does");
                     continue;

@@ -47,10 +47,10 @@ fn wrong_specs_are_refused_with_the_reason() {
 fn a_set_lays_its_columns_out_in_order_and_computes_a_spec_once() {
     let set = IndicatorSet::new(&[spec("ema(12)"), spec("macd(12,26,9)"), spec("ema(12)"), spec("vwap")]);
     let names = ["ema(12)", "macd(12,26,9).macd", "macd(12,26,9).signal", "macd(12,26,9).histogram", "vwap"];
-    assert_eq!(set.columns(), names);
-    assert_eq!(set.specs().len(), 3);
-    assert_eq!(set.first_column(&spec("vwap")), Some(4));
-    assert_eq!(set.first_column(&spec("ema(13)")), None);
+    assert_eq!(set.layout().columns(), names);
+    assert_eq!(set.layout().specs().len(), 3);
+    assert_eq!(set.layout().first_column(&spec("vwap")), Some(4));
+    assert_eq!(set.layout().first_column(&spec("ema(13)")), None);
     assert_eq!(set.warmup(), 34);
     assert!(!set.is_warm() && set.values().iter().all(|v| v.is_nan()));
 }

@@ -3,7 +3,7 @@
 //! The layout is fixed at construction; a bar costs one pass over the indicators, no look-up and no allocation.
 //! Invariant: a column is either finite or NaN (not warm), and a bar that cannot be computed with changes nothing.
 
-use super::{BarF64, IndicatorSpec, Slot};
+use super::{BarF64, IndicatorSpec, Layout, Slot};
 
 /// A bar that was refused because a number in it is not finite, too large, or a negative volume.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
@@ -19,10 +19,8 @@ pub struct UncomputableBar {
 /// A fixed set of indicators over one series of bars.
 #[derive(Debug, Clone)]
 pub struct IndicatorSet {
-    specs: Box<[IndicatorSpec]>,
+    layout: Layout,
     slots: Box<[Slot]>,
-    starts: Box<[usize]>,
-    columns: Box<[String]>,
     values: Box<[f64]>,
     warmup: usize,
     warm: bool,
@@ -32,26 +30,13 @@ impl IndicatorSet {
     /// Builds the indicators in the order given; one named twice is computed once, at its first place.
     #[must_use]
     pub fn new(specs: &[IndicatorSpec]) -> Self {
-        let mut unique: Vec<IndicatorSpec> = Vec::with_capacity(specs.len());
-        for spec in specs {
-            if !unique.contains(spec) {
-                unique.push(*spec);
-            }
-        }
-        let mut starts = Vec::with_capacity(unique.len());
-        let mut columns = Vec::new();
-        for spec in &unique {
-            starts.push(columns.len());
-            columns.extend(spec.columns());
-        }
-        let slots: Box<[Slot]> = unique.iter().map(IndicatorSpec::build).collect();
+        let layout = Layout::new(specs);
+        let slots: Box<[Slot]> = layout.specs().iter().map(IndicatorSpec::build).collect();
         Self {
             warmup: slots.iter().map(Slot::warmup).max().unwrap_or(0),
-            values: vec![f64::NAN; columns.len()].into_boxed_slice(),
-            specs: unique.into_boxed_slice(),
+            values: vec![f64::NAN; layout.width()].into_boxed_slice(),
+            layout,
             slots,
-            starts: starts.into_boxed_slice(),
-            columns: columns.into_boxed_slice(),
             warm: false,
         }
     }
@@ -88,28 +73,15 @@ impl IndicatorSet {
         self.warmup
     }
 
-    /// The values after the last bar, NaN where not warm, in the order of [`IndicatorSet::columns`].
+    /// The values after the last bar, NaN where not warm, in the order of the layout's columns.
     #[must_use]
     pub fn values(&self) -> &[f64] {
         &self.values
     }
 
-    /// Names of the columns.
+    /// Which column holds what.
     #[must_use]
-    pub fn columns(&self) -> &[String] {
-        &self.columns
-    }
-
-    /// The specs computed, each once.
-    #[must_use]
-    pub fn specs(&self) -> &[IndicatorSpec] {
-        &self.specs
-    }
-
-    /// First column of `spec`, for look-ups made once at start; `None` where it is not part of the set.
-    #[must_use]
-    pub fn first_column(&self, spec: &IndicatorSpec) -> Option<usize> {
-        let at = self.specs.iter().position(|own| own == spec)?;
-        self.starts.get(at).copied()
+    pub const fn layout(&self) -> &Layout {
+        &self.layout
     }
 }
