@@ -7,6 +7,7 @@
 //! Each rule is a [`node::Node`]; a thin shell (an actor, or the pure runner) feeds it and routes what it puts out.
 
 pub mod account;
+pub mod breaker;
 pub mod control;
 pub mod gate;
 pub mod id;
@@ -16,7 +17,9 @@ pub mod market;
 pub mod node;
 pub mod num;
 pub mod order;
+pub mod position;
 pub mod record;
+pub mod risk;
 pub mod symbol;
 pub mod text;
 pub mod time;
