@@ -9,6 +9,7 @@
 pub mod account;
 pub mod breaker;
 pub mod control;
+pub mod execution;
 pub mod gate;
 pub mod id;
 pub mod indicator;

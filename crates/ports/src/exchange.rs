@@ -4,7 +4,8 @@
 //! failure: it is [`Outcome::Unknown`], and the order's id is queried before anything is sent again.
 
 use fulmar_domain::account::{AccountEvent, AccountSnapshot, Income, SymbolSettings};
-use fulmar_domain::id::{ClientOrderId, OrderId, TradeId};
+pub use fulmar_domain::execution::{OrderRef, OrderState, Outcome};
+use fulmar_domain::id::{OrderId, TradeId};
 use fulmar_domain::instrument::{Brackets, Instrument};
 use fulmar_domain::market::{Bar, FeedStatus, Mark, MarketEvent, Timeframe};
 use fulmar_domain::order::{AlgoEvent, Fill, MarginMode, OrderEvent, VenueError, VenueOrder};
@@ -15,29 +16,6 @@ use std::pin::Pin;
 
 /// A future that may be polled on any thread.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
-
-/// What became of a request that changes something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome<T> {
-    /// Executed; the exchange's answer.
-    Done(T),
-    /// Certainly refused; nothing was executed.
-    Refused(VenueError),
-    /// Certainly not executed, and the same may be tried again (not sent, throttled, 503 "Service Unavailable", clock rejected).
-    NotExecuted {
-        /// Why.
-        error: VenueError,
-        /// Not before this many milliseconds.
-        retry_after: Span,
-    },
-    /// Nobody knows. The order may be at the exchange until `fence` (protocol clock of the exchange: timestamp + recvWindow + margin).
-    Unknown {
-        /// Why.
-        error: VenueError,
-        /// From when on "not found" can be believed.
-        fence: Timestamp,
-    },
-}
 
 /// Why a question went unanswered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,26 +40,6 @@ pub enum QueryError {
         /// What was wrong with it.
         why: String,
     },
-}
-
-/// State of a regular order, or of an algo order, as answered to placing or asking.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OrderState {
-    /// A regular order.
-    Regular(OrderEvent),
-    /// A conditional order.
-    Algo(AlgoEvent),
-}
-
-/// Which order is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OrderRef {
-    /// Contract.
-    pub symbol: Symbol,
-    /// By our id (foreign orders are named by theirs).
-    pub client_id: ClientOrderId,
-    /// It lives in the algo list.
-    pub algo: bool,
 }
 
 /// Requests that change something at the exchange. Signed before they cross to another thread.

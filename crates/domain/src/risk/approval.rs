@@ -20,6 +20,10 @@ impl ApprovedOrder {
     pub(in crate::risk) const fn new(intent: OrderIntent, gate_epoch: u64, reserved: Usdt) -> Self {
         Self { intent, gate_epoch, reserved }
     }
+    #[cfg(test)]
+    pub(crate) const fn for_tests(intent: OrderIntent, gate_epoch: u64) -> Self {
+        Self { intent, gate_epoch, reserved: Usdt::ZERO }
+    }
     /// What was approved, unchanged.
     #[must_use]
     pub const fn intent(&self) -> &OrderIntent {
@@ -69,6 +73,10 @@ pub struct ApprovedProtection(ProtectiveAction);
 impl ApprovedProtection {
     pub(crate) const fn new(action: ProtectiveAction) -> Self {
         Self(action)
+    }
+    #[cfg(test)]
+    pub(crate) const fn for_tests_exit(intent: OrderIntent) -> Self {
+        Self(ProtectiveAction::Exit(intent))
     }
     /// What may be done.
     #[must_use]

@@ -1,0 +1,111 @@
+//! Execution from the journal: what a fresh or a broken node needs to know before it asks the exchange.
+
+use super::life::{Doubt, LiveOrder};
+use super::node::{ExecOut, ExecutionNode, TimerFor};
+use crate::id::ClientOrderId;
+use crate::node::ClockKind;
+use crate::order::{OrderRole, OrderStatus, OrderUpdate, Side};
+use crate::record::Record;
+use crate::time::{Now, Timestamp};
+
+impl ExecutionNode {
+    /// Applies one record of the journal. Feed all of them in order to a new node, then call [`ExecutionNode::recover`].
+    pub fn replay(&mut self, record: &Record) {
+        match record {
+            Record::OrderPlanned(order) => {
+                self.next_intent = self.next_intent.max(order.intent.0.saturating_add(1));
+                self.traded.insert(order.symbol);
+                self.orders.insert(order.client_id, LiveOrder::planned(order.clone()));
+            }
+            Record::OrderVoided { intent: Some(intent), .. } => {
+                let voided = self.orders.values_mut().find(|o| o.order.intent == *intent && o.status == OrderStatus::Pending);
+                if let Some(live) = voided {
+                    live.status = OrderStatus::Dead;
+                }
+            }
+            Record::OrderUpdated(update) => self.replay_update(update),
+            Record::CancelPlanned { client_id, .. } => {
+                if let Some(live) = self.orders.get_mut(client_id) {
+                    live.cancelling = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn replay_update(&mut self, update: &OrderUpdate) {
+        self.next_update = self.next_update.max(update.seq.saturating_add(1));
+        self.traded.insert(update.symbol);
+        let own = update.client_id.filter(|id| self.orders.contains_key(id));
+        if let (Some(order), Some(client_id)) = (update.order, own) {
+            self.by_order.insert(order, client_id);
+        }
+        if let Some(live) = own.and_then(|id| self.orders.get_mut(&id)) {
+            live.status = update.status;
+            live.order_id = update.order.or(live.order_id);
+            live.algo_id = update.algo.or(live.algo_id);
+            live.filled = update.filled;
+            live.filled_at_venue = live.filled_at_venue.max(update.filled);
+            live.sent = live.sent || update.status.rank() >= OrderStatus::New.rank();
+        }
+        let Some(fill) = update.fill.filter(|fill| self.count(fill)) else { return };
+        self.move_net(&fill);
+        let desk = (fill.symbol, fill.position_side);
+        if let Some(OrderRole::Entry { protection }) = &update.role {
+            self.raise_bracket(desk, update.strategy, protection.clone(), fill.side == Side::Buy);
+        }
+        if !self.net.contains_key(&desk) {
+            self.brackets.remove(&desk);
+        }
+    }
+
+    /// After the replay: orders of unknown fate are asked for once `fence` has passed, the rest is compared at once.
+    /// `fence`: last moment at which the process that wrote the journal may have signed, plus receive window and margin.
+    pub fn recover(&mut self, fence: Timestamp, now: Now, out: &mut Vec<ExecOut>) {
+        let doubtful: Vec<ClientOrderId> = self
+            .orders
+            .values()
+            .filter(|o| matches!(o.status, OrderStatus::Pending | OrderStatus::Unknown))
+            .map(|o| o.order.client_id)
+            .collect();
+        for client_id in doubtful {
+            let Some(live) = self.orders.get_mut(&client_id) else { continue };
+            live.doubt = Some(Doubt { fence, not_found: 0 });
+            live.status = OrderStatus::Unknown;
+            live.sent = true;
+            let symbol = live.order.symbol;
+            self.freeze(symbol, out);
+            self.report(client_id, None, None, now, out);
+            self.wake(ClockKind::Protocol, fence, TimerFor::Doubt(client_id), out);
+        }
+        // Stops of the brackets, found again by what they are for.
+        let stops: Vec<_> = self
+            .orders
+            .values()
+            .filter(|o| !o.is_final() && !o.cancelling && o.order.role == OrderRole::Stop)
+            .map(|o| ((o.order.symbol, o.order.position_side), o.order.client_id))
+            .collect();
+        for (desk, client_id) in stops {
+            if let Some(bracket) = self.brackets.get_mut(&desk) {
+                bracket.stop = Some(client_id);
+            }
+        }
+        let extras: Vec<_> = self
+            .orders
+            .values()
+            .filter(|o| !o.is_final() && matches!(o.order.role, OrderRole::Target | OrderRole::Trailing))
+            .map(|o| (o.order.symbol, o.order.position_side))
+            .collect();
+        for desk in extras {
+            if let Some(bracket) = self.brackets.get_mut(&desk) {
+                bracket.extras_placed = true;
+            }
+        }
+        // A cancellation of which no answer is known is asked for again.
+        let cancelling: Vec<_> = self.orders.values().filter(|o| !o.is_final() && o.cancelling).map(LiveOrder::reference).collect();
+        for order in cancelling {
+            out.push(ExecOut::Cancel(order));
+        }
+        self.reconcile(now, out);
+    }
+}
