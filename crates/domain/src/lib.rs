@@ -21,6 +21,7 @@ pub mod order;
 pub mod position;
 pub mod record;
 pub mod risk;
+pub mod strategy;
 pub mod symbol;
 pub mod text;
 pub mod time;
