@@ -18,6 +18,7 @@ use crate::market::{Bar, IndicatorFrame};
 use crate::num::{Price, Qty};
 use crate::order::{CancelIntent, ExitReason, OrderIntent, OrderKind, OrderRole, PositionSide, Purpose, Side};
 use crate::record::RefusalRecord;
+use crate::risk::RefusalCode;
 use crate::symbol::Symbol;
 use crate::time::{Now, Timestamp};
 
@@ -27,8 +28,8 @@ const ATTEMPTS_PER_BAR: u8 = 6;
 /// Bars after which a decision that nobody spoke of is taken for lost.
 const LOST_AFTER_BARS: u8 = 2;
 
-/// Code with which risk refuses a decision that had not seen the newest fact.
-const OUT_OF_DATE: &str = "ACCOUNT_STALE";
+/// Codes with which risk refuses a decision that was made on an account which has moved since.
+const OUT_OF_DATE: [RefusalCode; 2] = [RefusalCode::AccountStale, RefusalCode::NotReducing];
 
 /// A decision that has left and of which the account has not told the outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -207,7 +208,8 @@ impl Desk {
     /// Risk refused a decision of this desk.
     pub(super) fn on_refused(&mut self, refusal: &RefusalRecord, shared: &mut Shared, now: Now, out: &mut Vec<StrategyOut>) {
         let Some(flight) = self.in_flight.take_if(|flight| flight.decision == refusal.intent.decision) else { return };
-        let out_of_date = !refusal.failures.is_empty() && refusal.failures.iter().all(|failure| failure.code == OUT_OF_DATE);
+        let moved = |code: &str| OUT_OF_DATE.iter().any(|own| own.as_str() == code);
+        let out_of_date = !refusal.failures.is_empty() && refusal.failures.iter().all(|failure| moved(&failure.code));
         if out_of_date {
             self.retry_after = Some(refusal.intent.seen);
             if self.leaving.is_none() && self.pending.is_none() {
