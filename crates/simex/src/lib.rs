@@ -1,5 +1,7 @@
-//! A simulated exchange that speaks the Binance USDⓈ-M futures protocol.
+//! A simulated Binance USDⓈ-M futures exchange.
 //!
-//! [`source`] gives the market, step by step.
+//! [`source`] gives the market, [`venue`] is the exchange itself (accounts, books, orders, funding, liquidation; pure of
+//! I/O), and the protocol layer speaks Binance's REST and WebSocket on top of it.
 
 pub mod source;
+pub mod venue;
