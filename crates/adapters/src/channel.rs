@@ -1,0 +1,4 @@
+//! Notification channels.
+
+pub mod log;
+pub mod webhook;
