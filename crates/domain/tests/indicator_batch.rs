@@ -257,3 +257,15 @@ fn an_absurd_bar_is_forgotten_once_it_has_left_the_window() {
         assert!((ours - truth).abs() < 1e-9, "{ours} is not {truth}");
     }
 }
+
+#[test]
+fn a_market_without_trades_has_no_relative_volume_even_after_a_rounding_rest() {
+    let mut set = IndicatorSet::new(&["rvol(20)".parse().unwrap()]);
+    for i in 0..70 {
+        let volume = if i < 50 { 1e9 + 0.1 * f64::from(i) } else { 0.0 };
+        set.update(&BarF64 { open_time_ms: 0, open: 1.0, high: 1.0, low: 1.0, close: 1.0, volume }).unwrap();
+    }
+    // Twenty bars without a trade lie behind, in the middle of the ring.
+    let next = BarF64 { open_time_ms: 0, open: 1.0, high: 1.0, low: 1.0, close: 1.0, volume: 5.0 };
+    assert!(set.update(&next).unwrap()[0].is_nan());
+}

@@ -86,6 +86,19 @@ fn the_ladder_closes_each_rung_once_and_jumps_over_none() {
 }
 
 #[test]
+fn rungs_are_shares_of_the_largest_quantity_not_of_what_is_left() {
+    let rungs = [("0.01", "0.5"), ("0.02", "0.25")].map(|(gain, share)| Rung { gain: r(gain), share: r(share) });
+    let rules = ExitRules { take_profit: rungs.to_vec(), ..ExitRules::default() };
+    let own = own(Side::Buy);
+    let mut watch = ExitWatch::new(&own, false);
+    let first = watch.on_bar(&rules, &own, &bar(Side::Buy, 0, 10)).unwrap().unwrap();
+    let half = OwnPosition { qty: first.keep, ..own };
+    watch.follow(&half);
+    let second = watch.on_bar(&rules, &half, &bar(Side::Buy, 1, 20)).unwrap().unwrap();
+    assert_eq!((first.keep, second.keep), (Qty::parse("5").unwrap(), Qty::parse("2.5").unwrap()));
+}
+
+#[test]
 fn a_position_found_at_start_does_not_repeat_rungs_that_the_price_has_passed() {
     let rules = ExitRules { take_profit: vec![Rung { gain: r("0.01"), share: r("0.5") }], ..ExitRules::default() };
     let own = own(Side::Buy);

@@ -5,16 +5,19 @@ mod strategy_rig;
 
 use std::sync::Arc;
 
+use fulmar_domain::account::OrderView;
 use fulmar_domain::control::Command;
 use fulmar_domain::gate::GateState;
+use fulmar_domain::id::DecisionId;
 use fulmar_domain::indicator::{IndicatorNode, IndicatorSpec, Layout};
 use fulmar_domain::market::WarmupBars;
 use fulmar_domain::market::{Bar, Timeframe};
 use fulmar_domain::node::Node;
-use fulmar_domain::num::{Ratio, Rounding, Usdt, notional};
-use fulmar_domain::order::{ExitReason, OrderIntent, Purpose, Side};
+use fulmar_domain::num::{Qty, Ratio, Rounding, Usdt, notional};
+use fulmar_domain::order::{ExitReason, OrderIntent, OrderRole, OrderStatus, Purpose, Side};
+use fulmar_domain::strategy::exits::Rung;
 use fulmar_domain::strategy::{SettingsError, StrategyIn, StrategyNode, StrategyOut, StrategySettings};
-use fulmar_domain::time::Now;
+use fulmar_domain::time::{Now, Span, Timestamp};
 use proptest::prelude::*;
 use strategy_rig::{Rig, bars, btc, instrument, owner, refusal, settings, start, zigzag};
 
@@ -257,6 +260,72 @@ fn all_violations_of_the_settings_are_told_together() {
     let layout = IndicatorNode::new(&[]).layout().clone();
     let errors = StrategyNode::new(wrong, &layout, start()).unwrap_err();
     assert_eq!(errors.len(), 5, "{errors:?}");
+}
+
+#[test]
+fn an_entry_to_be_made_again_is_dropped_when_a_position_has_appeared_meanwhile() {
+    let (mut rig, entry, _) = at_first_entry();
+    assert!(rig.feed(refusal(&entry, "ACCOUNT_STALE")).is_empty());
+    rig.fill(&entry);
+    assert!(rig.publish().is_empty());
+}
+
+#[test]
+fn nothing_is_sent_while_an_order_of_ours_stands() {
+    let (mut rig, entry, rest) = at_first_entry();
+    let standing = OrderView {
+        client_id: None,
+        decision: DecisionId(77),
+        strategy: owner(),
+        symbol: btc(),
+        side: entry.side,
+        position_side: entry.position_side,
+        role: Some(OrderRole::Exit { reason: ExitReason::Signal }),
+        kind: Some(entry.kind),
+        status: OrderStatus::Unknown,
+        qty: entry.qty,
+        filled: Qty::ZERO,
+        updated: Timestamp(0),
+    };
+    rig.account.orders.push(standing.clone());
+    rig.account.heard.push(entry.decision);
+    rig.publish();
+    rig.run(&rest);
+    assert_eq!(rig.intents().len(), 1);
+    rig.account.orders = vec![OrderView { role: Some(OrderRole::Stop), ..standing }];
+    rig.publish();
+    rig.fills = true;
+    let later: Vec<Bar> = rest.iter().map(|bar| Bar { open_time: bar.open_time.plus(Span::minutes(rest.len() as i64)), ..*bar }).collect();
+    rig.run(&later);
+    assert!(rig.intents().len() > 1, "a protective order holds nothing up");
+}
+
+#[test]
+fn a_wish_to_leave_whole_is_not_weakened_by_a_rung_reached_later() {
+    let mut settings = settings();
+    settings.exits.take_profit = vec![Rung { gain: Ratio::parse("0.2").unwrap(), share: Ratio::parse("0.5").unwrap() }];
+    let mut rig = Rig::new(settings);
+    rig.fills = false;
+    let mut bars = waves().into_iter();
+    let mut exit = None;
+    while exit.is_none() {
+        let bar = bars.next().unwrap();
+        if let [StrategyOut::Intent(intent)] = &rig.bar(bar)[..] {
+            if intent.is_entry() {
+                let intent = intent.clone();
+                rig.fill(&intent);
+                rig.publish();
+            } else {
+                exit = Some(intent.clone());
+            }
+        }
+    }
+    let exit = exit.unwrap();
+    rig.feed(refusal(&exit, "UNKNOWN_BRACKET"));
+    let next = bars.next().unwrap();
+    let far = next.close.times_int(2).unwrap();
+    let out = rig.bar(Bar { close: far, high: far, ..next });
+    assert_eq!(intent(&out).qty, exit.qty);
 }
 
 fn walk() -> impl Strategy<Value = Vec<i64>> {
