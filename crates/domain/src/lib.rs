@@ -7,16 +7,21 @@
 //! Each rule is a [`node::Node`]; a thin shell (an actor, or the pure runner) feeds it and routes what it puts out.
 
 pub mod account;
+pub mod audit;
 pub mod breaker;
 pub mod control;
 pub mod execution;
+pub mod failover;
+pub mod feed;
 pub mod gate;
 pub mod id;
 pub mod indicator;
 pub mod instrument;
 pub mod market;
 pub mod node;
+pub mod notify;
 pub mod num;
+pub mod operator;
 pub mod order;
 pub mod position;
 pub mod record;

@@ -3,12 +3,15 @@
 //! Actors know only these; adapters implement them; the root package brings the two together. Every trait is object-safe;
 //! asynchronous methods return a boxed future; every error answers [`FaultKind`]: what a caller may do next.
 
+pub mod background;
 pub mod channel;
 pub mod clock;
 pub mod exchange;
 pub mod fault;
 pub mod journal;
 pub mod lease;
+pub mod outlook;
+pub mod recorder;
 pub mod secrets;
 
 pub use fault::FaultKind;

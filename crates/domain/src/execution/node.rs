@@ -246,7 +246,7 @@ pub(super) enum TimerFor {
 const FINAL_ORDERS_KEPT: usize = 4_096;
 
 /// Owner of the orders of one account. See the module's page.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ExecutionNode {
     pub(super) rules: ExecutionRules,
     pub(super) epoch: Epoch,
