@@ -89,6 +89,12 @@ pub enum Record {
         wallet: Usdt,
         /// Equity.
         equity: Usdt,
+        /// Equity at the last UTC midnight.
+        day_start: Usdt,
+        /// Highest equity so far.
+        peak: Usdt,
+        /// Market time.
+        time: Timestamp,
     },
     /// A round trip ended.
     TradeClosed(RoundTrip),

@@ -7,4 +7,14 @@
 //! known the wallet equals the exchange's, or a mismatch is put out.
 #![deny(clippy::float_arithmetic)]
 
+mod adopt;
+mod books;
+mod flows;
+mod frame;
+mod holding;
+mod ledger;
+pub mod liquidation;
+pub mod margin;
 pub mod node;
+mod orders;
+mod seen;
