@@ -120,6 +120,7 @@ pub(crate) type Injector = Box<dyn Fn(FaultSite) -> Result<(), InjectError> + Se
 struct Inbox {
     order: Option<Order>,
     stop: bool,
+    suspend: bool,
     fault: Option<FaultSite>,
     waker: Option<Waker>,
 }
@@ -129,6 +130,7 @@ struct Inbox {
 pub(crate) struct Mail {
     pub(crate) order: Option<Order>,
     pub(crate) stop: bool,
+    pub(crate) suspend: bool,
     pub(crate) fault: Option<FaultSite>,
 }
 
@@ -159,7 +161,7 @@ impl Slot {
             return None;
         }
         let mut inbox = self.inbox.lock();
-        Some(Mail { order: inbox.order.take(), stop: inbox.stop, fault: inbox.fault.take() })
+        Some(Mail { order: inbox.order.take(), stop: inbox.stop, suspend: std::mem::take(&mut inbox.suspend), fault: inbox.fault.take() })
     }
 
     pub(crate) fn has_mail(&self) -> bool {
@@ -180,6 +182,10 @@ impl Slot {
     /// Gives an order in place of one that was not collected yet: the newer round has overtaken it.
     fn give(&self, order: Order) {
         self.post(|inbox| inbox.order = Some(order));
+    }
+
+    fn take_back(&self) {
+        self.inbox.lock().order = None;
     }
 
     pub(crate) fn set_injector(&self, injector: Injector) {
@@ -426,7 +432,10 @@ impl State {
             let child = &mut self.children[*member];
             child.state = ChildState::BackingOff;
             let order = Order { generation: child.generation, round: id, what: What::Pause { due } };
-            if *member != index {
+            if *member == index {
+                // It stands already; an order of a round that this one takes over must not reach it any more.
+                child.slot.take_back();
+            } else {
                 child.slot.give(order);
             }
         }
@@ -653,10 +662,24 @@ impl ChildHandle {
         let order = Order { generation, round: id, what: What::Pause { due } };
         let event = state.active(id).map(|a| a.event.clone());
         drop(state);
-        if let Some(event) = event {
-            call(&self.group.name, "before_restart", || self.group.hooks.before_restart(&event));
+        let Some(event) = event else { return Ok(()) };
+        if call(&self.group.name, "before_restart", || self.group.hooks.before_restart(&event)) {
+            let mut state = self.group.state.lock();
+            // Unless a failure has opened a newer round meanwhile.
+            if state.active(id).is_some() {
+                self.slot.give(order);
+            }
+        } else {
+            let failure = Failure {
+                kind: FailureKind::RestartPanicked,
+                in_hand: None,
+                text: "the hook before the restart panicked".to_owned(),
+                place: None,
+            };
+            let report = self.group.report(&mut self.group.state.lock(), self.index, failure);
+            self.slot.post(|inbox| inbox.suspend = true);
+            self.group.give_up(self.index, 0, report);
         }
-        self.slot.give(order);
         Ok(())
     }
 

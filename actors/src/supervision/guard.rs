@@ -202,6 +202,9 @@ impl<A: Actor<Context = Context<A>> + Supervised> Guard<A> {
         if mail.stop {
             return false;
         }
+        if mail.suspend {
+            self.mode = Mode::Suspended;
+        }
         if let Some(order) = mail.order {
             if order.generation == self.generation {
                 return self.carry_out(order);
@@ -232,6 +235,7 @@ impl<A: Actor<Context = Context<A>> + Supervised> Guard<A> {
 
     fn carry_out(&mut self, order: Order) -> bool {
         match (order.what, &self.mode) {
+            (What::Pause { .. }, Mode::Paused { round, .. }) if *round > order.round => {}
             (What::Pause { due }, _) => {
                 self.mode = Mode::Paused { round: order.round, due: until(due) };
                 self.child.paused(order.round);
@@ -354,11 +358,17 @@ impl<A: Actor<Context = Context<A>> + Supervised> Future for Guard<A> {
         let _busy = me.child.group.quiescence.hold();
         me.child.slot.register(cx.waker());
         loop {
-            if let Some(mail) = me.child.slot.collect()
-                && !me.obey(mail)
-            {
-                me.end();
-                return Poll::Ready(());
+            if let Some(mail) = me.child.slot.collect() {
+                let rebuilds = mail.order.is_some_and(|o| o.what == What::Rebuild);
+                if !me.obey(mail) {
+                    me.end();
+                    return Poll::Ready(());
+                }
+                if rebuilds && matches!(me.mode, Mode::Paused { due: None, .. }) {
+                    // The last to be rebuilt has found its order to run already: it takes its turn behind those
+                    // that were rebuilt before it. The order has woken this task.
+                    return Poll::Pending;
+                }
             }
             match &mut me.mode {
                 Mode::Running { .. } => match me.turn(cx) {

@@ -168,7 +168,7 @@ mod tests {
                     Next::Rebuild(m) => { asked = Some(m); }
                     Next::Resume(all) => {
                         for m in all { prop_assert!(rebuilt[m] && !left.contains(&m)); }
-                        for m in 0..n { prop_assert!(rebuilt[m] || left.contains(&m)); }
+                        for (m, is) in rebuilt.iter().enumerate() { prop_assert!(*is || left.contains(&m)); }
                     }
                     Next::Wait | Next::Done => {}
                 }
