@@ -4,3 +4,4 @@ pub mod channel;
 pub mod journal;
 pub mod lease;
 pub mod secrets;
+pub mod store;

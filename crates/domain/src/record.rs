@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// One entry of the journal's body.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
+#[serde(rename_all = "snake_case", tag = "record")]
 pub enum Record {
     /// A process began to write.
     SessionStarted {
@@ -232,4 +232,25 @@ pub struct RoundTrip {
     pub opened: Timestamp,
     /// Last fill.
     pub closed: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::TranId;
+
+    #[test]
+    fn a_record_whose_content_has_a_kind_of_its_own_reads_back() {
+        let record = Record::IncomeBooked(Income {
+            id: TranId(7),
+            kind: "FUNDING_FEE".to_owned(),
+            symbol: None,
+            amount: Usdt::from_raw(-1),
+            asset: "USDT".to_owned(),
+            time: Timestamp(5),
+        });
+        let json = serde_json::to_string(&record).expect("serialises");
+        assert!(json.starts_with("{\"record\":\"income_booked\""), "{json}");
+        assert_eq!(serde_json::from_str::<Record>(&json).expect("reads"), record);
+    }
 }

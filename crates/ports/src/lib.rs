@@ -13,6 +13,7 @@ pub mod lease;
 pub mod outlook;
 pub mod recorder;
 pub mod secrets;
+pub mod store;
 
 pub use fault::FaultKind;
 
