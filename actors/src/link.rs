@@ -27,7 +27,8 @@ pub use latest::Wake;
 pub use pump::{Ingress, IngressError, Pump};
 pub use switchboard::{LinkDepth, Switchboard};
 
-use crate::supervision::failure::{InHand, Tag, Undelivered, WhyUndelivered, in_hand, note_in_hand};
+use crate::supervision::dead_letters::{Undelivered, WhyUndelivered};
+use crate::supervision::failure::{InHand, Tag, in_hand, note_in_hand};
 use latest::Conflate;
 use quiescence::Hold;
 use switchboard::LinkStats;

@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::prelude::*;
+use fulmar_actors::supervision::child::StaleGeneration;
 use fulmar_actors::supervision::failure::FailureKind;
 use fulmar_actors::supervision::fault::{FaultSite, InjectError};
-use fulmar_actors::supervision::group::StaleGeneration;
 use fulmar_actors::supervision::policy::{EscalationKind, GroupPolicy, SupervisionPolicy};
 use probe::*;
 use tokio::time::Instant;

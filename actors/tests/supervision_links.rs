@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use fulmar_actors::link::{AskError, Envelope, IngressError, Origin, Pushed};
-use fulmar_actors::supervision::failure::WhyUndelivered;
+use fulmar_actors::supervision::dead_letters::WhyUndelivered;
 use fulmar_actors::supervision::policy::{GroupPolicy, Strategy};
 use parking_lot::Mutex;
 use probe::*;

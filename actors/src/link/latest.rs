@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use super::Envelope;
 use super::switchboard::LinkStats;
-use crate::supervision::failure::WhyUndelivered;
+use crate::supervision::dead_letters::WhyUndelivered;
 
 type Slot<M> = Arc<Mutex<Option<Envelope<M>>>>;
 

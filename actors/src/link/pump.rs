@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{Envelope, Link, Origin};
-use crate::supervision::failure::WhyUndelivered;
+use crate::supervision::dead_letters::WhyUndelivered;
 
 /// The sending end; works on any thread and runtime. Cloning shares the way.
 pub struct Ingress<M: Send + 'static> {

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use super::latest::{Slots, Wake};
 use super::quiescence::Quiescence;
 use super::{Ask, Envelope, Ids, Ingress, Link, LinkInner, Outlet, Pump, pump};
-use crate::supervision::failure::{DeadLetters, Undelivered};
+use crate::supervision::dead_letters::{DeadLetters, Undelivered};
 
 /// Bound of a link for `push_or_shed` unless another is given: at 100,000 messages a second this is 0.6 s of work.
 const BOUND_DEFAULT: u64 = 65_536;

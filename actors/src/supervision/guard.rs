@@ -25,9 +25,11 @@ use actix::dev::{ContextFut, Supervised};
 use actix::{Actor, Addr, ArbiterHandle, Context};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::child::ChildHandle;
 use super::failure::{Failure, FailureKind, GuardedSection, forget_in_hand, install_panic_hook, take_in_hand, take_place, text_and_drop};
 use super::fault::{FaultSite, Faultable, arm_thread, disarm_thread, send_strike, strike};
-use super::group::{ChildHandle, Directive, Group, Mail, NameTaken, Order, What};
+use super::group::{Directive, Group, NameTaken};
+use super::slot::{Mail, Order, What};
 
 /// actix bounds a mailbox only for senders that wait; links count and bound instead. 0 means: never make one wait.
 const MAILBOX_UNBOUNDED: usize = 0;

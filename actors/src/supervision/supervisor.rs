@@ -9,9 +9,12 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::failure::{DeadLetters, install_panic_hook};
+use super::child::ChildHandle;
+use super::dead_letters::DeadLetters;
+use super::failure::install_panic_hook;
 use super::fault::{FaultSite, InjectError};
-use super::group::{ChildHandle, Group, GroupHooks};
+use super::group::Group;
+use super::hooks::GroupHooks;
 use super::policy::GroupPolicy;
 use super::tree::SupervisionTree;
 use crate::link::quiescence::Quiescence;
