@@ -35,7 +35,8 @@ use switchboard::LinkStats;
 
 /// A message on its way, with its papers.
 ///
-/// The handler's first line is `let _tag = envelope.tag();`. The message counts as under way until the envelope is
+/// The handler's first line is `let _tag = envelope.tag();`: it names the message to the supervision and says that it
+/// has arrived; an envelope dropped without it is reported as undelivered. The message counts as under way until the envelope is
 /// dropped: keep it (or what is left after moving the body out) until the handler ends, also in a future.
 pub struct Envelope<M> {
     /// Unique in the process, growing in the order of pushing.

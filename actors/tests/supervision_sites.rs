@@ -192,3 +192,12 @@ fn an_actor_on_another_arbiter_is_guarded_likewise() {
         arbiter.join().expect("the arbiter ends well");
     });
 }
+
+/// The crate refuses to compile under `panic = "abort"`; the release profile says what it needs all the same.
+#[test]
+fn the_release_profile_unwinds() {
+    let manifest = include_str!("../../Cargo.toml");
+    let release = manifest.split("[profile.release]").nth(1).expect("a release profile");
+    let release = release.split("\n[").next().expect("its section");
+    assert!(release.contains("panic = \"unwind\""), "{release}");
+}

@@ -37,7 +37,9 @@ impl<M> Wake<M> {
 impl<M> Drop for Wake<M> {
     fn drop(&mut self) {
         // A wake that ends unhandled must not keep its message: the message reports itself undelivered.
-        drop(self.slot.lock().take());
+        // The lock is let go before the message is dropped, for whoever hears of it may push again.
+        let left = self.slot.lock().take();
+        drop(left);
     }
 }
 

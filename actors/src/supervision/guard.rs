@@ -31,6 +31,9 @@ use super::fault::{FaultSite, Faultable, arm_thread, disarm_thread, send_strike,
 use super::group::{Directive, Group, NameTaken};
 use super::slot::{Mail, Order, What};
 
+#[cfg(not(panic = "unwind"))]
+compile_error!("supervision catches panics: build with panic = \"unwind\" in every profile");
+
 /// actix bounds a mailbox only for senders that wait; links count and bound instead. 0 means: never make one wait.
 const MAILBOX_UNBOUNDED: usize = 0;
 
