@@ -127,6 +127,14 @@ pub enum JournalError {
         /// The bound.
         limit: u64,
     },
+    /// The record has no written form.
+    #[error("journal entry `{entry_kind}` cannot be written: {reason}")]
+    Unwritable {
+        /// The entry's kind.
+        entry_kind: String,
+        /// The cause.
+        reason: String,
+    },
     /// More entries wait than the bound allows: the disk does not keep up.
     #[error("journal queue is full ({limit} entries wait): the disk does not keep up")]
     Overloaded {
@@ -152,7 +160,7 @@ impl JournalError {
         match self {
             Self::DiskFull { .. } | Self::Io { .. } | Self::Locked { .. } => FaultKind::Retryable,
             Self::Overloaded { .. } => FaultKind::Throttled,
-            Self::Corrupt { .. } | Self::Broken { .. } | Self::TooLarge { .. } | Self::Closed => FaultKind::Fatal,
+            Self::Corrupt { .. } | Self::Broken { .. } | Self::TooLarge { .. } | Self::Unwritable { .. } | Self::Closed => FaultKind::Fatal,
         }
     }
 }

@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 impl SqliteStore {
-    /// Opens the store and follows the journal until it is closed or `stop` becomes true, and everything durable until then
+    /// Opens the store and follows the journal until it is closed or `stop` becomes true (or its sender is gone), and everything durable until then
     /// is stored. After a failure the store is closed and tried again; another journal than the one projected, a replaced
     /// file or a damaged one lead to a rebuild.
     pub async fn follow(&self, journal: Arc<dyn Journal>, mut stop: watch::Receiver<bool>) {
@@ -43,7 +43,7 @@ impl SqliteStore {
         self.open().await?;
         let mut tail = self.tail_of(journal).await?;
         loop {
-            let stopping = *stop.borrow();
+            let stopping = *stop.borrow() || stop.has_changed().is_err();
             let sleep = if stopping { Duration::ZERO } else { LOOK_EVERY };
             let (back, batch) = read(tail, sleep, self.settings.batch).await?;
             tail = back;
