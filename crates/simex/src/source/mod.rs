@@ -8,7 +8,9 @@
 
 mod aggregate;
 mod error;
+pub mod generator;
 mod point;
+pub mod replay;
 
 pub use aggregate::aggregate;
 pub use error::{RowFault, SourceError};
