@@ -64,6 +64,22 @@ fn a_released_lease_is_free_at_once_and_epochs_go_on_rising() {
 }
 
 #[test]
+fn the_late_write_of_a_paused_holder_harms_nobody_and_ends_with_its_expiry() {
+    let (dir, lease) = lease();
+    let a = wait(lease.acquire("a", 1_000, 0)).unwrap();
+    let b = wait(lease.acquire("b", 1_000, 1_000)).unwrap();
+    // `a` was stopped inside a renewal given at 900; its write lands now.
+    let late = serde_json::to_vec(&LeaseGrant { expiry_ms: 1_900, ..a.clone() }).unwrap();
+    std::fs::write(dir.path().join("lease/epoch-1"), late).unwrap();
+    assert!(matches!(wait(lease.renew(&a, 1_000, 1_100)), Err(LeaseError::Lost { epoch: 1, newest: 2 })));
+    let b = wait(lease.renew(&b, 1_000, 1_200)).unwrap();
+    assert_eq!(wait(lease.read()), Ok(Some(b.clone())));
+    wait(lease.release(&b)).unwrap();
+    assert!(matches!(wait(lease.acquire("c", 1_000, 1_899)), Err(LeaseError::Held { epoch: 1, .. })));
+    assert_eq!(wait(lease.acquire("c", 1_000, 1_900)).unwrap().epoch, 3);
+}
+
+#[test]
 fn an_abandoned_claim_blocks_nobody() {
     let (dir, lease) = lease();
     wait(lease.acquire("a", 1_000, 0)).unwrap();
