@@ -1,3 +1,3 @@
-//! Leases. [`file`] is the embedded default: one folder on the local disk.
+//! Leases. [`mod@file`] is the embedded default: one folder on the local disk.
 
 pub mod file;
