@@ -4,5 +4,6 @@
 //! I/O), and the protocol layer speaks Binance's REST and WebSocket on top of it.
 
 pub mod contracts;
+pub mod server;
 pub mod source;
 pub mod venue;
