@@ -193,6 +193,8 @@ pub struct AccountFrame {
     pub seq: u64,
     /// The account is known: a snapshot was adopted.
     pub known: bool,
+    /// Hedge mode is on.
+    pub hedge_mode: bool,
     /// Wallet balance.
     pub wallet: Usdt,
     /// Wallet + Σ unrealised.

@@ -57,6 +57,7 @@ impl Books {
         Ok(AccountFrame {
             seq,
             known: self.known,
+            hedge_mode: self.hedge,
             wallet: self.wallet,
             equity,
             unrealized,

@@ -17,7 +17,6 @@ pub struct ApprovedOrder {
 }
 
 impl ApprovedOrder {
-    #[allow(dead_code)]
     pub(in crate::risk) const fn new(intent: OrderIntent, gate_epoch: u64, reserved: Usdt) -> Self {
         Self { intent, gate_epoch, reserved }
     }
@@ -72,7 +71,6 @@ pub enum ProtectiveAction {
 pub struct ApprovedProtection(ProtectiveAction);
 
 impl ApprovedProtection {
-    #[allow(dead_code)]
     pub(crate) const fn new(action: ProtectiveAction) -> Self {
         Self(action)
     }

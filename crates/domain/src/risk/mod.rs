@@ -9,8 +9,15 @@
 #![deny(clippy::float_arithmetic)]
 
 mod approval;
+mod check;
+mod facts;
+pub mod limits;
 pub mod node;
 mod refusal;
+mod reserve;
+pub mod rules;
+mod signal;
 
 pub use approval::{ApprovedOrder, ApprovedProtection, ProtectiveAction};
+pub use limits::{Limit, LimitViolation, LossStreak, LowProfit, RiskLimits, StrategyLimits};
 pub use refusal::{Measure, Refusal, RefusalCode};

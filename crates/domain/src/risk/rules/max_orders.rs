@@ -1,0 +1,18 @@
+//! Orders that are not final, those in flight included, are at most a number.
+
+use super::{Rule, Scope};
+use crate::risk::check::{Check, Verdict, beyond};
+use crate::risk::refusal::Measure;
+use crate::risk::refusal::RefusalCode;
+
+pub(super) const RULE: Rule = Rule { code: RefusalCode::MaxOrders, scope: Scope::Entry, run };
+
+fn run(c: &Check<'_>) -> Verdict {
+    let Some(limit) = c.limits.orders_max.get() else { return Ok(()) };
+    let open = c.account()?.orders.len() + c.facts.reservations.len() + 1;
+    let count = i64::try_from(open).unwrap_or(i64::MAX);
+    if count <= i64::from(limit) {
+        return Ok(());
+    }
+    beyond(Measure::Count(count), Measure::Count(i64::from(limit)), "too many orders that are not final")
+}
