@@ -1,6 +1,8 @@
 //! What the replay of recorded bars promises: every bar is played once, along a path inside its range; broken files are
 //! refused by file, row and remedy.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use fulmar_domain::market::{Bar, Timeframe};

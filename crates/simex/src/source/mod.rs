@@ -8,8 +8,11 @@
 
 mod aggregate;
 mod error;
+mod frames;
 pub mod generator;
+pub mod mirror;
 mod point;
+pub mod recording;
 pub mod replay;
 
 pub use aggregate::aggregate;

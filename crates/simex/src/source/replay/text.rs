@@ -25,7 +25,7 @@ struct Columns {
 }
 
 /// Opens a text file, unpacking what is packed. A zip must hold exactly one file.
-pub(super) fn open(file: &Path) -> Result<Box<dyn Read>, SourceError> {
+pub(crate) fn open(file: &Path) -> Result<Box<dyn Read + Send>, SourceError> {
     let handle = File::open(file).map_err(|e| SourceError::Open { file: file.to_path_buf(), reason: e.to_string() })?;
     let is = |ext: &str| file.extension().is_some_and(|e| e.eq_ignore_ascii_case(ext));
     if is("gz") {
@@ -147,7 +147,7 @@ fn named(file: &Path, header: &StringRecord) -> Result<Columns, SourceError> {
 }
 
 /// Epoch text in seconds, milliseconds or microseconds.
-pub(super) fn instant(text: &str) -> Result<Timestamp, RowFault> {
+pub(crate) fn instant(text: &str) -> Result<Timestamp, RowFault> {
     let number = text.trim().parse::<i64>();
     number
         .map(|n| Timestamp(super::epoch_millis(n)))
