@@ -11,6 +11,7 @@
 
 use crate::server::Floor;
 use crate::source::{MarketSource, PointKind, SourceError, Step};
+use crate::venue::{ApiError, Exchange, ExchangeConfig};
 use fulmar_domain::time::{Span, Timestamp};
 use std::fmt;
 use std::future::Future;
@@ -55,6 +56,20 @@ impl Market for Floor {
     fn private_frames_since_barrier(&self) -> u64 {
         Self::private_frames_since_barrier(self)
     }
+}
+
+/// An exchange that lists what `source` trades, with the source's history; `configure` may change the configuration before.
+///
+/// # Errors
+/// As [`Exchange::new`].
+pub fn open_exchange(source: &dyn MarketSource, configure: impl FnOnce(&mut ExchangeConfig)) -> Result<Exchange, ApiError> {
+    let mut config = ExchangeConfig::new(source.start(), source.instruments(), source.brackets());
+    configure(&mut config);
+    let mut exchange = Exchange::new(config)?;
+    for plan in source.plan() {
+        exchange.add_history(plan.symbol, plan.timeframe, &source.history(plan.symbol, plan.timeframe));
+    }
+    Ok(exchange)
 }
 
 /// How fast market time goes.
