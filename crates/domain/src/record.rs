@@ -1,6 +1,7 @@
 //! What the journal keeps: commands, intents and facts. Recovery, replay, audit and the store all read these and nothing else.
 
 use crate::account::{AccountEvent, AccountSnapshot, Income};
+use crate::breaker::BreakerState;
 use crate::control::{Command, Notice};
 use crate::gate::{GateOwner, GateWord, Role};
 use crate::id::{ClientOrderId, DecisionId, Epoch, IntentSeq, StrategyId};
@@ -98,6 +99,8 @@ pub enum Record {
     },
     /// A round trip ended.
     TradeClosed(RoundTrip),
+    /// The circuit breaker's state from now on.
+    BreakerChanged(BreakerState),
     /// A closed bar that strategies decided on.
     BarSeen(Bar),
     /// An actor failed.
@@ -143,6 +146,7 @@ impl Record {
             Self::LedgerBooked(_) => "ledger_booked",
             Self::EquityMarked { .. } => "equity_marked",
             Self::TradeClosed(_) => "trade_closed",
+            Self::BreakerChanged(_) => "breaker_changed",
             Self::BarSeen(_) => "bar_seen",
             Self::ActorFailed { .. } => "actor_failed",
             Self::Noticed(_) => "noticed",

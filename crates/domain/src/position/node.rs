@@ -82,7 +82,7 @@ impl Default for PositionSettings {
 const PEAK_STEP: i64 = 1_000;
 
 /// The keeper of positions and ledger.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct PositionNode {
     settings: PositionSettings,
     books: Books,
@@ -107,26 +107,35 @@ impl PositionNode {
     /// [`NumError`] when a recorded figure cannot be booked.
     pub fn rebuild<'a>(settings: PositionSettings, records: impl Iterator<Item = &'a Record>) -> Result<Self, NumError> {
         let mut node = Self::new(settings);
-        let mut dropped = Vec::new();
         for record in records {
-            match record {
-                Record::OrderUpdated(update) => {
-                    node.books.update(update, &mut dropped)?;
-                }
-                Record::AccountChanged(event) => node.books.account(event, &mut dropped)?,
-                Record::IncomeBooked(income) => node.books.income(income, &mut dropped)?,
-                Record::SnapshotAdopted(snapshot) => {
-                    node.books.adopt(snapshot, &mut dropped)?;
-                }
-                Record::EquityMarked { day_start, peak, time, .. } => {
-                    node.equity = EquityMarks { day: Some(time.day()), day_start: *day_start, peak: *peak };
-                    node.peak_journalled = *peak;
-                }
-                _ => {}
-            }
-            dropped.clear();
+            node.replay(record)?;
         }
         Ok(node)
+    }
+
+    /// Takes one record of the journal, without putting anything out. Records that do not concern the books are passed over.
+    ///
+    /// # Errors
+    /// [`NumError`] when a recorded figure cannot be booked.
+    pub fn replay(&mut self, record: &Record) -> Result<(), NumError> {
+        let mut dropped = Vec::new();
+        match record {
+            Record::OrderUpdated(update) => self.books.update(update, &mut dropped).map(|_| ()),
+            Record::AccountChanged(event) => self.books.account(event, &mut dropped),
+            Record::IncomeBooked(income) => self.books.income(income, &mut dropped),
+            Record::SnapshotAdopted(snapshot) => self.books.adopt(snapshot, &mut dropped).map(|_| ()),
+            Record::EquityMarked { day_start, peak, time, .. } => {
+                self.equity = EquityMarks { day: Some(time.day()), day_start: *day_start, peak: *peak };
+                self.peak_journalled = *peak;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Frames go on from this number: for a rebuilt node whose predecessor published up to it.
+    pub const fn resume_frames(&mut self, seq: u64) {
+        self.frames = seq;
     }
 
     /// The account as it stands, unnumbered: for a rebuilt node, before its first fact.

@@ -61,7 +61,7 @@ impl Shape {
 }
 
 /// Everything the rules read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
     pub account: Option<Arc<AccountFrame>>,
     pub marks: BTreeMap<Symbol, (Mark, Timestamp)>,

@@ -103,7 +103,7 @@ pub enum RiskOut {
 }
 
 /// The risk gate.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RiskNode {
     limits: RiskLimits,
     facts: Facts,
