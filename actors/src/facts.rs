@@ -29,7 +29,10 @@ impl Fold {
     /// Takes one record.
     pub fn apply(&mut self, record: &Record) {
         self.execution.replay(record);
-        self.position.replay(record);
+        if let Err(error) = self.position.replay(record) {
+            // The position actor meets the same figure and says so; the fold keeps what it had.
+            tracing::error!(kind = record.kind(), %error, "a record could not be folded into the books");
+        }
     }
 }
 

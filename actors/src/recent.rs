@@ -61,7 +61,11 @@ impl Recent {
     /// All series as warm-up bars.
     pub fn warmups(&self) -> Vec<WarmupBars> {
         let state = self.state.read();
-        state.bars.iter().map(|((symbol, timeframe), bars)| WarmupBars { symbol: *symbol, timeframe: *timeframe, bars: bars.iter().copied().collect() }).collect()
+        state
+            .bars
+            .iter()
+            .map(|((symbol, timeframe), bars)| WarmupBars { symbol: *symbol, timeframe: *timeframe, bars: bars.iter().copied().collect() })
+            .collect()
     }
     /// The newest bars of one series, oldest first.
     pub fn bars(&self, symbol: Symbol, timeframe: Timeframe) -> Vec<Bar> {

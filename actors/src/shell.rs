@@ -20,7 +20,7 @@ use crate::supervision::fault::{FaultSite, point};
 /// What one actor does that the others do not.
 pub trait Role: Sized + Unpin + 'static {
     /// The rule that it carries out.
-    type Node: Node<In: Send + 'static> + Unpin + 'static;
+    type Node: Node<In: Send + 'static, Out: Unpin + 'static> + Unpin + 'static;
 
     /// A node from facts: at the start and after each failure.
     fn rebuild(&mut self, now: Now) -> Self::Node;
@@ -28,8 +28,8 @@ pub trait Role: Sized + Unpin + 'static {
     fn begin(&mut self, node: &mut Self::Node, now: Now, out: &mut Vec<<Self::Node as Node>::Out>) {
         let _ = (node, now, out);
     }
-    /// Called with each input before the node sees it.
-    fn before(&mut self, input: &<Self::Node as Node>::In, now: Now) {
+    /// Called with each input before the node sees it: to note it as begun, or to refresh what must be read at the instant of use.
+    fn before(&mut self, input: &mut <Self::Node as Node>::In, now: Now) {
         let _ = (input, now);
     }
     /// Routes one output. A wish to be woken is given back to the shell.
@@ -43,13 +43,9 @@ pub trait Role: Sized + Unpin + 'static {
 pub enum Wakening {
     /// By the runtime's timers, on the protocol clock.
     Timers,
-    /// In lock-step: when market time has passed them, looked at with each input and each [`Tick`].
+    /// In lock-step: when market time has passed them, looked at with each input; see [`crate::links::Links::tick`].
     MarketTime,
 }
-
-/// Lock-step: a step is over; due wake-ups are looked at.
-#[derive(Clone, Copy, Debug)]
-pub struct Tick;
 
 /// An actor: a node, its role, its wake-ups.
 pub struct Shell<R: Role> {
@@ -68,7 +64,7 @@ impl<R: Role> Shell<R> {
         Self { role, node, clock, wakening, due: BTreeMap::new(), out: Vec::new() }
     }
 
-    fn take(&mut self, input: &<R::Node as Node>::In, now: Now, ctx: &mut Context<Self>) {
+    fn take(&mut self, input: &mut <R::Node as Node>::In, now: Now, ctx: &mut Context<Self>) {
         self.role.before(input, now);
         let mut out = std::mem::take(&mut self.out);
         self.node.on(input, now, &mut out);
@@ -98,9 +94,9 @@ impl<R: Role> Shell<R> {
 
     fn woken(&mut self, timer: TimerId, ctx: &mut Context<Self>) {
         let _tag = crate::supervision::failure::Tag::new("Wake", timer.0);
-        if let Some(input) = R::wake(timer) {
+        if let Some(mut input) = R::wake(timer) {
             let now = self.clock.now();
-            self.take(&input, now, ctx);
+            self.take(&mut input, now, ctx);
         }
     }
 
@@ -140,25 +136,12 @@ impl<R: Role> Supervised for Shell<R> {
 impl<R: Role> Handler<Envelope<<R::Node as Node>::In>> for Shell<R> {
     type Result = ();
 
-    fn handle(&mut self, message: Envelope<<R::Node as Node>::In>, ctx: &mut Self::Context) {
+    fn handle(&mut self, mut message: Envelope<<R::Node as Node>::In>, ctx: &mut Self::Context) {
         let _tag = message.tag();
         let now = self.clock.now();
         if self.wakening == Wakening::MarketTime {
             self.wake_due(now, ctx);
         }
-        self.take(&message.body, now, ctx);
-    }
-}
-
-impl<R: Role> Handler<Envelope<Tick>> for Shell<R>
-where
-    R::Node: Node,
-{
-    type Result = ();
-
-    fn handle(&mut self, message: Envelope<Tick>, ctx: &mut Self::Context) {
-        let _tag = message.tag();
-        let now = self.clock.now();
-        self.wake_due(now, ctx);
+        self.take(&mut message.body, now, ctx);
     }
 }

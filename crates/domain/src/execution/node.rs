@@ -123,6 +123,8 @@ pub enum ExecIn {
         /// Why, for the log.
         cause: &'static str,
     },
+    /// Compare with the exchange, for no reason but that it is time to.
+    Poll,
     /// Answer to a survey, or why there is none.
     Surveyed(Result<Box<SurveyAnswer>, String>),
     /// A wake-up.
@@ -1002,7 +1004,7 @@ impl Node for ExecutionNode {
             ExecIn::Instrument(instrument) => {
                 self.steps.insert(instrument.symbol, instrument.step);
             }
-            ExecIn::Reconcile { .. } => self.reconcile(now, out),
+            ExecIn::Reconcile { .. } | ExecIn::Poll => self.reconcile(now, out),
             ExecIn::Surveyed(answer) => self.surveyed(answer, now, out),
             ExecIn::Wake(timer) => self.woken(*timer, now, out),
         }

@@ -2,6 +2,7 @@
 
 use super::life::{Doubt, LiveOrder};
 use super::node::{ExecOut, ExecutionNode, TimerFor};
+use super::survey::SURVEY_OVERLAP;
 use crate::id::ClientOrderId;
 use crate::node::ClockKind;
 use crate::order::{OrderRole, OrderStatus, OrderUpdate, Side};
@@ -29,6 +30,7 @@ impl ExecutionNode {
                     live.cancelling = true;
                 }
             }
+            Record::SnapshotAdopted(snapshot) => self.since = snapshot.time.minus(SURVEY_OVERLAP).max(self.since),
             _ => {}
         }
     }

@@ -16,7 +16,7 @@ use crate::time::{Now, Span, Timestamp};
 use std::collections::BTreeSet;
 
 /// How far a later survey reaches back before the one before it, for income records that the exchange books late.
-const SURVEY_OVERLAP: Span = Span::hours(1);
+pub(super) const SURVEY_OVERLAP: Span = Span::hours(1);
 
 /// What to ask the exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
