@@ -13,10 +13,10 @@ use crate::num::{NumError, Price, Qty, Rounding, Usdt, notional};
 use crate::order::{OrderIntent, OrderKind, OrderRole, PositionSide, Protection, Purpose, Side};
 use crate::symbol::Symbol;
 use crate::time::{Now, Timestamp};
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
 
 /// Why a rule fails.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Fault {
     /// A fact is missing.
     Missing(&'static str),
@@ -46,6 +46,21 @@ pub(super) struct Check<'a> {
     pub now: Now,
     pub limits: &'a RiskLimits,
     pub facts: &'a Facts,
+    /// Reckoned once, by the first rule that asks.
+    exposures: OnceCell<Result<Exposures, Fault>>,
+}
+
+/// One exposure for each position that stands or may come; few, so a list.
+pub(super) type Exposures = Vec<(PositionKey, Exposure)>;
+/// One position of the account.
+pub(super) type PositionKey = (Symbol, PositionSide);
+
+fn exposure_of(all: &mut Exposures, key: PositionKey) -> &mut Exposure {
+    let index = all.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
+        all.push((key, Exposure::default()));
+        all.len() - 1
+    });
+    &mut all[index].1
 }
 
 /// What stands and what may still come on one position: signed quantity, entries to buy and to sell that are under way.
@@ -79,6 +94,10 @@ impl Exposure {
 }
 
 impl<'a> Check<'a> {
+    /// An intent that arrived at `now` under `gate`.
+    pub const fn new(intent: &'a OrderIntent, gate: GateWord, now: Now, limits: &'a RiskLimits, facts: &'a Facts) -> Self {
+        Self { intent, gate, now, limits, facts, exposures: OnceCell::new() }
+    }
     /// The account, once known.
     pub fn account(&self) -> Result<&'a AccountFrame, Fault> {
         self.facts.account.as_deref().filter(|a| a.known).ok_or(Fault::Missing("no account is known yet"))
@@ -162,26 +181,29 @@ impl<'a> Check<'a> {
     }
 
     /// Everything that stands or is under way, this order included.
-    pub fn exposures(&self) -> Result<BTreeMap<(Symbol, PositionSide), Exposure>, Fault> {
+    pub fn exposures(&self) -> Result<&Exposures, Fault> {
+        self.exposures.get_or_init(|| self.reckon_exposures()).as_ref().map_err(Clone::clone)
+    }
+    fn reckon_exposures(&self) -> Result<Exposures, Fault> {
         let account = self.account()?;
-        let mut all: BTreeMap<(Symbol, PositionSide), Exposure> = BTreeMap::new();
+        let mut all = Exposures::with_capacity(account.positions.len() + 4);
         for position in &account.positions {
-            all.entry((position.symbol, position.side)).or_default().qty = position.qty;
+            exposure_of(&mut all, (position.symbol, position.side)).qty = position.qty;
         }
         for order in account.orders.iter().filter(|o| matches!(o.role, Some(OrderRole::Entry { .. }))) {
             let left = order.qty.checked_sub(order.filled)?;
-            all.entry((order.symbol, order.position_side)).or_default().add(order.side, left)?;
+            exposure_of(&mut all, (order.symbol, order.position_side)).add(order.side, left)?;
         }
         for held in &self.facts.reservations {
-            all.entry((held.symbol, held.position_side)).or_default().add(held.side, held.qty)?;
+            exposure_of(&mut all, (held.symbol, held.position_side)).add(held.side, held.qty)?;
         }
-        all.entry((self.intent.symbol, self.intent.position_side)).or_default().add(self.intent.side, self.intent.qty)?;
+        exposure_of(&mut all, (self.intent.symbol, self.intent.position_side)).add(self.intent.side, self.intent.qty)?;
         Ok(all)
     }
     /// Largest absolute quantity of the order's position once it has filled, alone or with all others of its side.
     pub fn qty_after(&self) -> Result<Qty, Fault> {
-        let all = self.exposures()?;
-        let own = all.get(&(self.intent.symbol, self.intent.position_side)).copied().unwrap_or_default();
+        let key = (self.intent.symbol, self.intent.position_side);
+        let own = self.exposures()?.iter().find(|(known, _)| *known == key).map(|(_, own)| *own).unwrap_or_default();
         let together = match self.intent.side {
             Side::Buy => own.bought()?,
             Side::Sell => own.sold()?,

@@ -174,7 +174,7 @@ impl RiskNode {
     fn judge(&mut self, intent: &OrderIntent, gate: GateWord, now: Now) -> RiskOut {
         self.facts.expire(now);
         let limits = self.limits.of(intent.strategy);
-        let check = Check { intent, gate, now, limits: &limits, facts: &self.facts };
+        let check = Check::new(intent, gate, now, &limits, &self.facts);
         let failed = failures(&check);
         if !failed.is_empty() {
             return refused(intent, &failed);

@@ -12,7 +12,7 @@ fn run(c: &Check<'_>) -> Verdict {
     let own = (c.intent.symbol, c.intent.position_side);
     let mut sum = Usdt::ZERO;
     for (key, exposure) in c.exposures()? {
-        let price = if key == own { c.dear_price()? } else { c.mark_of(key.0)?.price };
+        let price = if *key == own { c.dear_price()? } else { c.mark_of(key.0)?.price };
         sum = sum.checked_add(notional(price, exposure.largest()?, Rounding::Ceil)?)?;
     }
     let share = sum.share_of(c.equity()?, Rounding::Ceil)?;

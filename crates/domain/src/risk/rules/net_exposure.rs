@@ -12,7 +12,7 @@ fn run(c: &Check<'_>) -> Verdict {
     let own = (c.intent.symbol, c.intent.position_side);
     let (mut up, mut down) = (Usdt::ZERO, Usdt::ZERO);
     for (key, exposure) in c.exposures()? {
-        let price = if key == own { c.dear_price()? } else { c.mark_of(key.0)?.price };
+        let price = if *key == own { c.dear_price()? } else { c.mark_of(key.0)?.price };
         up = up.checked_add(notional(price, exposure.bought()?, Rounding::AwayFromZero)?)?;
         down = down.checked_add(notional(price, exposure.sold()?, Rounding::AwayFromZero)?)?;
     }
