@@ -32,6 +32,7 @@ pub enum AuditIn {
 
 /// What audit gives.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "moved once from node to link; boxing would cost an allocation per command")]
 pub enum AuditOut {
     /// Write, and answer [`AuditIn::Written`].
     Journal {
