@@ -9,6 +9,17 @@ use crate::symbol::Symbol;
 use serde::Serialize;
 
 /// An entry that passed every rule. Void once the gate's epoch has moved.
+///
+/// It cannot be made elsewhere, nor read from text:
+/// ```compile_fail,E0624
+/// # fn forge(intent: fulmar_domain::order::OrderIntent) {
+/// fulmar_domain::risk::ApprovedOrder::new(intent, 0, fulmar_domain::num::Usdt::ZERO);
+/// # }
+/// ```
+/// ```compile_fail,E0277
+/// fn read<T: serde::de::DeserializeOwned>() {}
+/// read::<fulmar_domain::risk::ApprovedOrder>();
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ApprovedOrder {
     intent: OrderIntent,
@@ -67,6 +78,12 @@ pub enum ProtectiveAction {
 
 /// Permission for something that only reduces, withdraws or protects. Valid while the gate is reduce-only or halted; voided only
 /// by a lost lease. Made by the risk gate and by execution's keeper of brackets.
+///
+/// ```compile_fail,E0624
+/// # fn forge(action: fulmar_domain::risk::ProtectiveAction) {
+/// fulmar_domain::risk::ApprovedProtection::new(action);
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ApprovedProtection(ProtectiveAction);
 

@@ -96,3 +96,19 @@ fn a_long_pays_when_the_rate_is_positive() {
     assert_eq!(funding_payment(qty("0.1"), price("60000"), ratio("0.0001")), Ok(usdt("-0.6")));
     assert_eq!(funding_payment(qty("-0.1"), price("60000"), ratio("0.0001")), Ok(usdt("0.6")));
 }
+
+#[test]
+fn a_withdrawal_is_no_loss() {
+    let mut bench = Bench::new();
+    bench.give(PositionIn::Account(wallet_event("WITHDRAW", "5000", "-5000", Vec::new(), 5_000)), 5_000);
+    let frame = bench.frame();
+    assert_eq!((frame.wallet, frame.day_start_equity, frame.peak_equity), (usdt("5000"), usdt("5000"), usdt("5000")));
+}
+
+#[test]
+fn two_records_that_come_before_one_streamed_balance_are_both_matched() {
+    let mut bench = bench();
+    bench.give(record(1, "BTCUSDT", "-0.6"), HOUR + 10).give(record(2, "ETHUSDT", "0.3"), HOUR + 10);
+    bench.give(stream("9999.7", "-0.3"), HOUR + 20);
+    assert_eq!((bench.frame().wallet, bench.node.balance(LedgerAccount::Funding)), (usdt("9999.7"), usdt("0.3")));
+}

@@ -258,3 +258,16 @@ fn without_equity_nothing_is_entered() {
     world.frame = Some(frame);
     assert_eq!(world.codes().first().map(String::as_str), Some("UNKNOWN_ACCOUNT"));
 }
+
+#[test]
+fn adding_reckons_the_liquidation_price_with_the_average_entry() {
+    let mut world = World::new();
+    let mut held = position(btc(), "0.02", "40000");
+    held.mark = price("50000");
+    world.account().positions.push(held);
+    // 0.04 at 45,000 with 160 + 200 of margin: (360 − 1800) / (0.04 · 0.004 − 0.04) = 36,144.58, 27.71 % below mark.
+    world.limits.liquidation_distance_min = ratio("0.2771");
+    assert!(world.codes().is_empty(), "{:?}", world.codes());
+    world.limits.liquidation_distance_min = ratio("0.2772");
+    assert_eq!(world.codes(), ["LIQUIDATION_DISTANCE"]);
+}
