@@ -449,7 +449,11 @@ pub(super) fn instruments(body: &[u8], intervals: &BTreeMap<String, Span>) -> Re
         match instrument(raw.get(), intervals) {
             Ok(Some(instrument)) => instruments.push(instrument),
             Ok(None) => {}
-            Err(why) => tracing::warn!(why, contract = raw.get().get(..80).unwrap_or_default(), "a contract of exchangeInfo cannot be read and is left out"),
+            Err(why) => tracing::warn!(
+                why,
+                contract = raw.get().get(..80).unwrap_or_default(),
+                "a contract of exchangeInfo cannot be read and is left out"
+            ),
         }
     }
     Ok((instruments, limits))
@@ -475,13 +479,34 @@ struct Contract {
 #[derive(Deserialize)]
 #[serde(tag = "filterType", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase")]
 enum Filter {
-    PriceFilter { min_price: Price, max_price: Price, tick_size: Price },
-    LotSize { min_qty: Qty, max_qty: Qty, step_size: Qty },
-    MarketLotSize { min_qty: Qty, max_qty: Qty, step_size: Qty },
-    MinNotional { notional: Usdt },
-    PercentPrice { multiplier_up: Ratio, multiplier_down: Ratio },
-    MaxNumOrders { limit: u32 },
-    MaxNumAlgoOrders { limit: u32 },
+    PriceFilter {
+        min_price: Price,
+        max_price: Price,
+        tick_size: Price,
+    },
+    LotSize {
+        min_qty: Qty,
+        max_qty: Qty,
+        step_size: Qty,
+    },
+    MarketLotSize {
+        min_qty: Qty,
+        max_qty: Qty,
+        step_size: Qty,
+    },
+    MinNotional {
+        notional: Usdt,
+    },
+    PercentPrice {
+        multiplier_up: Ratio,
+        multiplier_down: Ratio,
+    },
+    MaxNumOrders {
+        limit: u32,
+    },
+    MaxNumAlgoOrders {
+        limit: u32,
+    },
     #[serde(other)]
     Other,
 }
@@ -586,7 +611,8 @@ pub(super) fn brackets(body: &[u8]) -> Result<Vec<Brackets>, QueryError> {
         };
         let mut tiers = Vec::with_capacity(contract.brackets.len());
         for t in contract.brackets {
-            let number = |raw: &RawValue| loose(raw.get()).map_err(|e| unreadable("leverageBracket", format_args!("{symbol}: {e}: {}", raw.get())));
+            let number =
+                |raw: &RawValue| loose(raw.get()).map_err(|e| unreadable("leverageBracket", format_args!("{symbol}: {e}: {}", raw.get())));
             // The last tier's cap may be larger than any amount that fits.
             let cap = match loose(t.notional_cap.get()) {
                 Err(NumError::Overflow) => i64::MAX,

@@ -4,8 +4,8 @@
 //! through typed serde structs. Unknown fields are skipped, missing ones are errors, and a price that is not positive, is
 //! beyond [`PRICE_MAX`] or contradicts its neighbours is refused. Any bytes end in a frame or an error, never in a panic.
 
-use super::scan::{Fields, Scan, text_of, whole_of};
 pub use super::scan::DecodeError;
+use super::scan::{Fields, Scan, text_of, whole_of};
 use super::user::{self, UserEvent};
 use fulmar_domain::market::{Bar, BookTop, DepthDelta, Level, Liquidation, Mark, MarketEvent, Ticker, Timeframe, Trade};
 use fulmar_domain::num::{Price, Qty, Ratio, SCALE, Usdt};
@@ -265,7 +265,15 @@ fn depth(f: &Fields<'_>) -> Result<DepthDelta, DecodeError> {
     if first > last {
         return Err(DecodeError::Absurd("U"));
     }
-    Ok(DepthDelta { symbol: symbol(f)?, first, last, previous, bids: levels(f.raw("b")?)?, asks: levels(f.raw("a")?)?, time: time(f, "T")? })
+    Ok(DepthDelta {
+        symbol: symbol(f)?,
+        first,
+        last,
+        previous,
+        bids: levels(f.raw("b")?)?,
+        asks: levels(f.raw("a")?)?,
+        time: time(f, "T")?,
+    })
 }
 
 /// Bytes of one level on the wire, at least: `["1","1"],`.

@@ -44,7 +44,9 @@ pub fn read_error(status: u16, body: &[u8]) -> VenueError {
     let cut = |text: &str| text.chars().filter(|c| !c.is_control()).take(MESSAGE_CHARS_MAX).collect::<String>();
     match serde_json::from_slice::<Body>(body) {
         Ok(body) => VenueError { code: body.code, message: cut(&body.msg) },
-        Err(_) => VenueError { code: 0, message: cut(&format!("HTTP {status} {}", String::from_utf8_lossy(body.get(..1_024).unwrap_or(body)))) },
+        Err(_) => {
+            VenueError { code: 0, message: cut(&format!("HTTP {status} {}", String::from_utf8_lossy(body.get(..1_024).unwrap_or(body)))) }
+        }
     }
 }
 
@@ -75,7 +77,9 @@ pub fn classify(status: u16, error: &VenueError, retry_after: Option<i64>, now: 
         _ => match status {
             408 => Class::Unknown,
             503 if error.message.contains("Unknown error") => Class::Unknown,
-            503 if error.message.contains("Service Unavailable") || error.message.contains("unable to process your request") => Class::Retry,
+            503 if error.message.contains("Service Unavailable") || error.message.contains("unable to process your request") => {
+                Class::Retry
+            }
             400..=499 => Class::Refused,
             _ => Class::Unknown,
         },

@@ -315,7 +315,9 @@ impl Rest {
     pub fn ask(self: &Arc<Self>, call: Call) -> BoxFuture<Result<Bytes, QueryError>> {
         let rest = Arc::clone(self);
         let task = self.runtime.spawn(async move { rest.ask_now(call).await });
-        Box::pin(async move { task.await.unwrap_or_else(|error| Err(QueryError::Unreachable(format!("the request's task ended early: {error}")))) })
+        Box::pin(async move {
+            task.await.unwrap_or_else(|error| Err(QueryError::Unreachable(format!("the request's task ended early: {error}"))))
+        })
     }
 
     /// Asks from within the io runtime.
@@ -339,7 +341,9 @@ impl Rest {
                     self.sync_clock(true).await?;
                     continue;
                 }
-                Answer::Not(Class::Unknown | Class::Retry | Class::Clock, error) => Err(QueryError::Unreachable(format!("{}: {error}", call.path))),
+                Answer::Not(Class::Unknown | Class::Retry | Class::Clock, error) => {
+                    Err(QueryError::Unreachable(format!("{}: {error}", call.path)))
+                }
                 Answer::Not(_, error) if error.code == -2013 => Err(QueryError::NotFound),
                 Answer::Not(_, error) => Err(QueryError::Refused(error)),
             };
@@ -384,7 +388,9 @@ impl Rest {
         work: impl Future<Output = Result<T, QueryError>> + Send + 'static,
     ) -> BoxFuture<Result<T, QueryError>> {
         let task = self.runtime.spawn(work);
-        Box::pin(async move { task.await.unwrap_or_else(|error| Err(QueryError::Unreachable(format!("the request's task ended early: {error}")))) })
+        Box::pin(async move {
+            task.await.unwrap_or_else(|error| Err(QueryError::Unreachable(format!("the request's task ended early: {error}"))))
+        })
     }
     /// Runs a change of several steps on the io runtime.
     pub fn change_on_runtime<T: Send + 'static>(

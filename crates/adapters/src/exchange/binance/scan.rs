@@ -291,7 +291,18 @@ mod tests {
 
     #[test]
     fn torn_doubled_and_bottomless_frames_are_errors() {
-        for bytes in [&b"{"[..], b"", b"[]", b"{\"a\":1", b"{\"a\":1}x", b"{\"a\":}", b"{\"a\" 1}", b"{\"a\":1,}", b"{\"a\":\"x}", b"{\"a\":1,\"a\":2}"] {
+        for bytes in [
+            &b"{"[..],
+            b"",
+            b"[]",
+            b"{\"a\":1",
+            b"{\"a\":1}x",
+            b"{\"a\":}",
+            b"{\"a\" 1}",
+            b"{\"a\":1,}",
+            b"{\"a\":\"x}",
+            b"{\"a\":1,\"a\":2}",
+        ] {
             assert!(Fields::read(bytes).is_err(), "{}", String::from_utf8_lossy(bytes));
         }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));

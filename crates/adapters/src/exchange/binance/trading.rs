@@ -8,7 +8,9 @@ use bytes::Bytes;
 use fulmar_domain::account::{AccountSnapshot, Income, VenuePosition};
 use fulmar_domain::execution::{OrderRef, OrderState, Outcome};
 use fulmar_domain::id::{OrderId, TradeId};
-use fulmar_domain::order::{Fill, MarginMode, OrderEvent, OrderKind, OrderRole, PositionSide, TimeInForce, VenueError, VenueOrder, WorkingType};
+use fulmar_domain::order::{
+    Fill, MarginMode, OrderEvent, OrderKind, OrderRole, PositionSide, TimeInForce, VenueError, VenueOrder, WorkingType,
+};
 use fulmar_domain::symbol::Symbol;
 use fulmar_domain::time::{Span, Timestamp};
 use fulmar_ports::exchange::{BoxFuture, QueryError, TradingVenue};
@@ -142,12 +144,20 @@ impl BinanceVenue {
     fn signed(&self) -> Security {
         Security::Signed(self.rest.settings.recv_window)
     }
-    fn change_to<T: Send + 'static>(&self, call: Call, read: impl FnOnce(&[u8]) -> Result<T, QueryError> + Send + 'static) -> BoxFuture<Outcome<T>> {
+    fn change_to<T: Send + 'static>(
+        &self,
+        call: Call,
+        read: impl FnOnce(&[u8]) -> Result<T, QueryError> + Send + 'static,
+    ) -> BoxFuture<Outcome<T>> {
         let fence = self.rest.fence(self.rest.clock.now());
         let sent = self.rest.change(call);
         Box::pin(async move { read_done(sent.await, fence, read) })
     }
-    fn ask_for<T: Send + 'static>(&self, call: Call, read: impl FnOnce(&[u8]) -> Result<T, QueryError> + Send + 'static) -> BoxFuture<Result<T, QueryError>> {
+    fn ask_for<T: Send + 'static>(
+        &self,
+        call: Call,
+        read: impl FnOnce(&[u8]) -> Result<T, QueryError> + Send + 'static,
+    ) -> BoxFuture<Result<T, QueryError>> {
         let asked = self.rest.ask(call);
         Box::pin(async move { read(&asked.await?) })
     }
@@ -179,9 +189,8 @@ async fn account_now(rest: Arc<Rest>) -> Result<AccountSnapshot, QueryError> {
         }
         let mut of_venue = Vec::with_capacity(positions.len());
         for p in positions {
-            let margin_mode = settings.iter().find(|s| s.symbol == p.symbol).map(|s| s.margin_mode).ok_or_else(|| QueryError::Unreadable {
-                what: "symbolConfig".to_owned(),
-                why: format!("{} has a position and no settings", p.symbol),
+            let margin_mode = settings.iter().find(|s| s.symbol == p.symbol).map(|s| s.margin_mode).ok_or_else(|| {
+                QueryError::Unreadable { what: "symbolConfig".to_owned(), why: format!("{} has a position and no settings", p.symbol) }
             })?;
             of_venue.push(VenuePosition {
                 symbol: p.symbol,
@@ -229,7 +238,10 @@ impl TradingVenue for BinanceVenue {
         let path = if algo { "/fapi/v1/algoOrder" } else { "/fapi/v1/order" };
         let mut call = Call::new(Method::POST, path, query, self.orders_window(), 0).order().for_risk(reduces(&order));
         call.sign_until = sign_until;
-        self.change_to(call, move |body| if algo { answers::algo(body).map(OrderState::Algo) } else { answers::order(body).map(OrderState::Regular) })
+        self.change_to(
+            call,
+            move |body| if algo { answers::algo(body).map(OrderState::Algo) } else { answers::order(body).map(OrderState::Regular) },
+        )
     }
 
     fn cancel(&self, order: OrderRef) -> BoxFuture<Outcome<OrderState>> {

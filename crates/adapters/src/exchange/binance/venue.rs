@@ -5,6 +5,7 @@ use super::clock::VenueClock;
 use super::rest::{Call, Rest, Security, SetupError};
 use super::settings::BinanceSettings;
 use super::sign::Query;
+use fulmar_domain::account::SymbolSettings;
 use fulmar_domain::instrument::{Brackets, Instrument};
 use fulmar_domain::market::{Bar, DepthSnapshot, Mark, Timeframe};
 use fulmar_domain::order::VenueError;
@@ -64,6 +65,13 @@ impl BinanceVenue {
         self.rest.revive_key();
     }
 
+    /// Leverage and margin mode of one contract.
+    pub(super) fn symbol_settings(&self, symbol: Symbol) -> BoxFuture<Result<SymbolSettings, QueryError>> {
+        let signed = Security::Signed(self.rest.settings.recv_window);
+        let query = Query::new().with("symbol", symbol);
+        let asked = self.rest.ask(Call::new(Method::GET, "/fapi/v1/symbolConfig", query, signed, 5));
+        Box::pin(async move { answers::symbol_config(&asked.await?)?.into_iter().find(|s| s.symbol == symbol).ok_or(QueryError::NotFound) })
+    }
     pub(super) fn listen_key(&self) -> BoxFuture<Result<String, QueryError>> {
         let asked = self.rest.ask(Call::new(Method::POST, "/fapi/v1/listenKey", Query::new(), Security::Key, 1));
         Box::pin(async move { answers::listen_key(&asked.await?) })
