@@ -279,6 +279,7 @@ async fn store_record(db: &mut SqliteConnection, record: &Record, body: &Body) -
         | Body::SessionEnded { .. }
         | Body::RoleChanged(_)
         | Body::GateChanged { .. }
+        | Body::BreakerChanged(_)
         | Body::Command(_)
         | Body::CancelRaised(_)
         | Body::CancelPlanned { .. }
