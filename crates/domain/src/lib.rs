@@ -18,6 +18,7 @@ pub mod id;
 pub mod indicator;
 pub mod instrument;
 pub mod market;
+pub mod matching;
 pub mod node;
 pub mod notify;
 pub mod num;

@@ -37,6 +37,9 @@ pub struct FillConfig {
     pub latency: Span,
     /// Extra cost of a taker fill in ticks, against the taker; zero keeps to prices that the data offered.
     pub slippage_ticks: u16,
+    /// A stop on the contract price fills at its trigger where the running bar has spanned it, else at the book. For sources
+    /// whose trades are a path through bars: between two points of the path the price went all the way.
+    pub stops_at_trigger: bool,
     /// The synthetic book around the price.
     pub book: BookConfig,
 }
@@ -67,7 +70,7 @@ pub struct ExchangeConfig {
 }
 
 impl ExchangeConfig {
-    /// The defaults: 10,000 USDT, leverage 20, maker 0.02 %, taker 0.05 %, no latency, no slippage, limits fill when the
+    /// The defaults: 10,000 USDT, leverage 20, maker 0.02 %, taker 0.05 %, no latency, no slippage, stops at the book, limits fill when the
     /// market trades through them, 20 levels of 5,000,000 USDT one tick apart, spread one tick, 10,000 klines of each
     /// timeframe and 1,000 trades kept.
     #[must_use]
@@ -85,6 +88,7 @@ impl ExchangeConfig {
                 limit_fill: LimitFill::Through,
                 latency: Span(0),
                 slippage_ticks: 0,
+                stops_at_trigger: false,
                 book: BookConfig { levels: 20, level_value: Usdt::from_raw(5_000_000 * UNIT), level_ticks: 1, spread_ticks: 1 },
             },
             klines_kept: 10_000,

@@ -1,35 +1,118 @@
-//! The exchange: state and entry points.
+//! The exchange: its state, its accounts, and the small things that every other part needs.
 
-use super::*;
-use crate::source::Step;
-use fulmar_domain::instrument::{Brackets, Instrument};
-use fulmar_domain::market::{Bar, BookTop, Mark, Timeframe};
-use fulmar_domain::num::{Ratio, Usdt};
-use fulmar_domain::order::MarginMode;
+use super::account::Account;
+use super::algo::AlgoState;
+use super::log::{ExchangeLog, LogBody};
+use super::orders::OrderState;
+use super::symbol::SymbolState;
+use super::{
+    AccountId, AccountReason, AccountUpdate, ApiError, BalanceChange, Emission, ExchangeConfig, IncomeKind, IncomeReport, Interest,
+    LimitFill, PositionChange, UserEvent,
+};
+use fulmar_domain::id::{TradeId, TranId};
+use fulmar_domain::instrument::SymbolStatus;
+use fulmar_domain::market::{Bar, Timeframe};
+use fulmar_domain::matching::{
+    BehindVisible, FeeModel, FixedLatency, FixedRates, LatencyModel, OnTouch, QueueModel, SymbolBook, SyntheticBook, ThroughOnly,
+};
+use fulmar_domain::num::{NumError, Price, Usdt};
+use fulmar_domain::order::PositionSide;
 use fulmar_domain::symbol::Symbol;
-use fulmar_domain::time::{Span, Timestamp};
-use std::sync::Arc;
+use fulmar_domain::time::Timestamp;
+use std::collections::HashMap;
 
 /// A simulated exchange.
 #[derive(Debug)]
 pub struct Exchange {
-    config: ExchangeConfig,
-    now: Timestamp,
+    pub(super) config: ExchangeConfig,
+    pub(super) now: Timestamp,
+    pub(super) symbols: Vec<SymbolState>,
+    pub(super) index: HashMap<Symbol, usize>,
+    pub(super) accounts: Vec<Account>,
+    keys: HashMap<String, AccountId>,
+    pub(super) orders: Vec<OrderState>,
+    pub(super) algos: Vec<AlgoState>,
+    pub(super) fees: Box<dyn FeeModel>,
+    pub(super) latency: Box<dyn LatencyModel>,
+    pub(super) insurance: Usdt,
+    pub(super) next_funding: Timestamp,
+    pub(super) next_timer: Timestamp,
+    next_tran: i64,
+    pub(super) next_forced: u64,
+    pub(super) log: ExchangeLog,
+    pub(super) failed: Option<NumError>,
 }
 
-fn missing<T>() -> Result<T, ApiError> {
-    Err(ApiError::new(-1000, "An unknown error occurred while processing the request."))
+/// Far beyond any data: no timer is set.
+pub(super) const NEVER: Timestamp = Timestamp(i64::MAX);
+
+pub(super) fn broken(_: NumError) -> ApiError {
+    ApiError::new(-1013, "Invalid message: a number of this request is out of range.")
 }
 
-#[expect(unused_variables, reason = "the bodies follow")]
 impl Exchange {
     /// Sets up the exchange without accounts.
     ///
     /// # Errors
-    /// [`ApiError`] −1000 with the reason when a contract has no brackets, or filters that cannot be used.
+    /// [`ApiError`] −1000 with the reason when a contract comes twice, has no brackets, or has filters that cannot be used.
     pub fn new(config: ExchangeConfig) -> Result<Self, ApiError> {
-        let now = config.start;
-        Ok(Self { config, now })
+        let unusable = |symbol: Symbol, why: &str| ApiError::new(-1000, format!("{symbol}: {why}"));
+        let mut symbols = Vec::with_capacity(config.instruments.len());
+        let mut index = HashMap::new();
+        for instrument in &config.instruments {
+            let symbol = instrument.symbol;
+            let brackets = config.brackets.iter().find(|b| b.symbol == symbol && !b.tiers.is_empty());
+            let brackets = brackets.ok_or_else(|| unusable(symbol, "no leverage brackets"))?;
+            if !instrument.tick.is_positive() || !instrument.step.is_positive() || instrument.funding_interval.0 <= 0 {
+                return Err(unusable(symbol, "tick, step and funding interval must be above zero"));
+            }
+            if index.insert(symbol, symbols.len()).is_some() {
+                return Err(unusable(symbol, "configured twice"));
+            }
+            let fills = &config.fills;
+            let ticks = |n: u16| instrument.tick.times_int(i64::from(n)).map_err(broken);
+            let shape = SyntheticBook {
+                levels: fills.book.levels.clamp(1, 1_000),
+                level_value: fills.book.level_value,
+                level_step: ticks(fills.book.level_ticks.max(1))?,
+                spread: ticks(fills.book.spread_ticks.max(1))?,
+                qty_step: instrument.step,
+            };
+            let queue: Box<dyn QueueModel> = match fills.limit_fill {
+                LimitFill::Through => Box::new(ThroughOnly),
+                LimitFill::Touch => Box::new(OnTouch),
+                LimitFill::Queue => Box::new(BehindVisible),
+            };
+            let book = SymbolBook::new(shape, queue, ticks(fills.slippage_ticks)?);
+            symbols.push(SymbolState::new(
+                instrument.clone(),
+                brackets.clone(),
+                book,
+                config.start,
+                config.klines_kept,
+                config.trades_kept,
+            ));
+        }
+        let next_funding = symbols.iter().map(|s| s.next_funding).min().unwrap_or(NEVER);
+        Ok(Self {
+            now: config.start,
+            symbols,
+            index,
+            accounts: Vec::new(),
+            keys: HashMap::new(),
+            orders: Vec::new(),
+            algos: Vec::new(),
+            fees: Box::new(FixedRates { maker: config.maker_fee, taker: config.taker_fee }),
+            latency: Box::new(FixedLatency(config.fills.latency)),
+            insurance: Usdt::ZERO,
+            next_funding,
+            next_timer: NEVER,
+            next_tran: 1,
+            next_forced: 1,
+            log: ExchangeLog::default(),
+            failed: None,
+            config,
+        })
     }
     /// Market time: of the last step or tick.
     #[must_use]
@@ -41,336 +124,169 @@ impl Exchange {
     pub const fn config(&self) -> &ExchangeConfig {
         &self.config
     }
+    /// The exchange's own ledger.
+    #[must_use]
+    pub const fn log(&self) -> &ExchangeLog {
+        &self.log
+    }
+    /// The exchange's own ledger, to attach a file or switch marks on.
+    pub const fn log_mut(&mut self) -> &mut ExchangeLog {
+        &mut self.log
+    }
+    /// The insurance fund, which starts at zero and may go below.
+    #[must_use]
+    pub const fn insurance(&self) -> Usdt {
+        self.insurance
+    }
+    /// Whether all figures still fit the number range.
+    ///
+    /// # Errors
+    /// [`NumError`] of the first sum that did not; what it belonged to was left out.
+    pub fn health(&self) -> Result<(), NumError> {
+        self.failed.map_or(Ok(()), Err)
+    }
+    pub(super) fn note(&mut self, result: Result<(), NumError>) {
+        if let Err(error) = result {
+            self.failed.get_or_insert(error);
+        }
+    }
 
-    // Market side ---------------------------------------------------------------------------------------------------
-
-    /// Adds closed bars from before the start, oldest first, of one symbol and timeframe.
-    pub fn add_history(&mut self, symbol: Symbol, timeframe: Timeframe, bars: &[Bar]) {}
+    /// Adds closed bars from before the start, oldest first, of one symbol and timeframe. The first call of a symbol names
+    /// its base timeframe, the shortest; longer ones without history of their own are folded from it.
+    pub fn add_history(&mut self, symbol: Symbol, timeframe: Timeframe, bars: &[Bar]) {
+        if let Some(state) = self.index.get(&symbol).and_then(|s| self.symbols.get_mut(*s))
+            && !bars.is_empty()
+        {
+            state.add_history(timeframe, bars);
+        }
+    }
     /// Says which public events of a symbol have subscribers. All off at the start.
-    pub fn set_interest(&mut self, symbol: Symbol, interest: Interest) {}
-    /// Applies all points of one instant in order: market, triggers, fills, funding, liquidations. Appends what follows.
-    pub fn advance(&mut self, step: &Step, out: &mut Vec<Emission>) {}
-    /// Lets market time pass without a point: count-downs, GTD, funding, minutes without trades.
-    pub fn tick(&mut self, now: Timestamp, out: &mut Vec<Emission>) {}
-
-    // Accounts ------------------------------------------------------------------------------------------------------
+    pub fn set_interest(&mut self, symbol: Symbol, interest: Interest) {
+        if let Some(state) = self.index.get(&symbol).and_then(|s| self.symbols.get_mut(*s)) {
+            state.set_interest(interest);
+        }
+    }
 
     /// Finds or opens the account of an API key, with the start balance (booked as a TRANSFER).
     pub fn open_account(&mut self, api_key: &str) -> AccountId {
-        AccountId(0)
+        if let Some(id) = self.keys.get(api_key) {
+            return *id;
+        }
+        let id = AccountId(u32::try_from(self.accounts.len()).unwrap_or(u32::MAX));
+        let leverages: Vec<u16> =
+            self.symbols.iter().map(|s| self.config.leverage.min(s.brackets.tiers.first().map_or(1, |t| t.leverage_max)).max(1)).collect();
+        self.accounts.push(Account::new(&leverages, self.now));
+        self.keys.insert(api_key.to_owned(), id);
+        let balance = self.config.start_balance;
+        self.log.add(self.now, LogBody::Account { account: id.0, api_key: api_key.to_owned(), start_balance: balance });
+        if !balance.is_zero() {
+            let booked = self.earn(id, IncomeKind::Transfer, None, balance, None);
+            self.note(booked);
+        }
+        id
     }
     /// Finds the account of an API key.
     #[must_use]
     pub fn account_of(&self, api_key: &str) -> Option<AccountId> {
-        None
+        self.keys.get(api_key).copied()
     }
     /// Deposits (or withdraws, negative).
     ///
     /// # Errors
     /// −2018 when more is withdrawn than may be.
     pub fn transfer(&mut self, account: AccountId, amount: Usdt, out: &mut Vec<Emission>) -> Result<(), ApiError> {
-        missing()
+        self.known(account)?;
+        if amount.is_negative() && self.available(account).map_err(broken)? < amount.abs() {
+            return Err(ApiError::new(-2018, "Balance is insufficient."));
+        }
+        self.earn(account, IncomeKind::Transfer, None, amount, None).map_err(broken)?;
+        let reason = if amount.is_negative() { AccountReason::Withdraw } else { AccountReason::Deposit };
+        self.say_account(account, reason, amount, &[], out);
+        Ok(())
     }
 
-    // Orders --------------------------------------------------------------------------------------------------------
+    // Shared by all parts ---------------------------------------------------------------------------------------------
 
-    /// POST order. The answer is NEW; market and crossing limit orders fill in the next [`Exchange::advance`].
-    ///
-    /// # Errors
-    /// The exchange's code for whatever is wrong with it.
-    pub fn place(&mut self, account: AccountId, order: &NewOrder, out: &mut Vec<Emission>) -> Result<OrderReport, ApiError> {
-        missing()
+    pub(super) fn symbol(&self, at: usize) -> &SymbolState {
+        self.symbols.get(at).unwrap_or_else(|| unreachable!())
     }
-    /// POST order/test: all checks, nothing done.
-    ///
-    /// # Errors
-    /// As [`Exchange::place`].
-    pub fn test(&self, account: AccountId, order: &NewOrder) -> Result<(), ApiError> {
-        missing()
+    pub(super) fn symbol_mut(&mut self, at: usize) -> &mut SymbolState {
+        self.symbols.get_mut(at).unwrap_or_else(|| unreachable!())
     }
-    /// DELETE order.
-    ///
-    /// # Errors
-    /// −2011 when there is no such open order.
-    pub fn cancel(
+    pub(super) fn account(&self, id: AccountId) -> &Account {
+        self.accounts.get(id.0 as usize).unwrap_or_else(|| unreachable!())
+    }
+    pub(super) fn account_mut(&mut self, id: AccountId) -> &mut Account {
+        self.accounts.get_mut(id.0 as usize).unwrap_or_else(|| unreachable!())
+    }
+    pub(super) fn known(&self, account: AccountId) -> Result<(), ApiError> {
+        if (account.0 as usize) < self.accounts.len() {
+            return Ok(());
+        }
+        Err(ApiError { code: -2015, http: 401, msg: "Invalid API-key, IP, or permissions for action.".to_owned() })
+    }
+    /// Index of a contract.
+    pub(super) fn find(&self, symbol: Symbol) -> Result<usize, ApiError> {
+        self.index.get(&symbol).copied().ok_or_else(|| ApiError::new(-1121, "Invalid symbol."))
+    }
+    /// Books a wallet change and its income record.
+    pub(super) fn earn(
         &mut self,
         account: AccountId,
-        symbol: Symbol,
-        order: &OrderRef,
-        out: &mut Vec<Emission>,
-    ) -> Result<OrderReport, ApiError> {
-        missing()
+        kind: IncomeKind,
+        symbol: Option<Symbol>,
+        amount: Usdt,
+        trade: Option<TradeId>,
+    ) -> Result<(), NumError> {
+        let (time, tran) = (self.now, self.next_tran);
+        let wallet = self.account(account).wallet.checked_add(amount)?;
+        self.next_tran = tran.saturating_add(1);
+        let holder = self.account_mut(account);
+        holder.wallet = wallet;
+        holder.updated = time;
+        holder.income.push(IncomeReport { tran: TranId(tran), kind, symbol, amount, trade, time });
+        self.log.wallet(time, account, (kind, symbol, amount, tran), wallet);
+        Ok(())
     }
-    /// DELETE allOpenOrders: regular orders of the symbol. Gives how many.
-    ///
-    /// # Errors
-    /// −1121 for an unknown symbol.
-    pub fn cancel_all(&mut self, account: AccountId, symbol: Symbol, out: &mut Vec<Emission>) -> Result<usize, ApiError> {
-        missing()
+    pub(super) fn say(&self, account: AccountId, event: UserEvent, out: &mut Vec<Emission>) {
+        out.push(Emission::User { account, time: self.now, event });
     }
-    /// PUT order.
-    ///
-    /// # Errors
-    /// −2013, −5027 and those of [`Exchange::place`].
-    pub fn modify(&mut self, account: AccountId, change: &ModifyOrder, out: &mut Vec<Emission>) -> Result<OrderReport, ApiError> {
-        missing()
+    /// The contract's mark; the last price where the source gives no mark.
+    pub(super) fn mark_of(&self, at: usize) -> Option<Price> {
+        let symbol = self.symbol(at);
+        symbol.mark.or(symbol.last)
     }
-    /// GET order: any order, open or ended.
-    ///
-    /// # Errors
-    /// −2013.
-    pub fn order(&self, account: AccountId, symbol: Symbol, order: &OrderRef) -> Result<OrderReport, ApiError> {
-        missing()
+    pub(super) fn position_change(&self, account: AccountId, at: usize, side: PositionSide) -> PositionChange {
+        let (holder, mark) = (self.account(account), self.mark_of(at));
+        let position = holder.position(at, side);
+        PositionChange {
+            symbol: self.symbol(at).instrument.symbol,
+            side,
+            qty: position.qty,
+            entry: position.entry,
+            break_even: position.break_even(),
+            realized: position.realized,
+            unrealized: mark.and_then(|m| position.unrealized(m).ok()).unwrap_or(Usdt::ZERO),
+            margin_mode: holder.setting(at).mode,
+            isolated_wallet: position.isolated,
+        }
     }
-    /// GET openOrder.
-    ///
-    /// # Errors
-    /// −2013.
-    pub fn open_order(&self, account: AccountId, symbol: Symbol, order: &OrderRef) -> Result<OrderReport, ApiError> {
-        missing()
-    }
-    /// GET openOrders, oldest first; algo orders excluded.
-    #[must_use]
-    pub fn open_orders(&self, account: AccountId, symbol: Option<Symbol>) -> Vec<OrderReport> {
-        Vec::new()
-    }
-    /// GET allOrders.
-    #[must_use]
-    pub fn all_orders(&self, account: AccountId, symbol: Symbol, page: PageQuery) -> Vec<OrderReport> {
-        Vec::new()
-    }
-    /// POST countdownCancelAll: zero switches off.
-    ///
-    /// # Errors
-    /// −1121 for an unknown symbol.
-    pub fn countdown_cancel_all(&mut self, account: AccountId, symbol: Symbol, countdown: Span) -> Result<(), ApiError> {
-        missing()
-    }
-
-    // Algo orders ---------------------------------------------------------------------------------------------------
-
-    /// POST algoOrder.
-    ///
-    /// # Errors
-    /// The exchange's code for whatever is wrong with it.
-    pub fn place_algo(&mut self, account: AccountId, order: &NewAlgoOrder, out: &mut Vec<Emission>) -> Result<AlgoReport, ApiError> {
-        missing()
-    }
-    /// DELETE algoOrder.
-    ///
-    /// # Errors
-    /// −2011 when there is no such open algo order.
-    pub fn cancel_algo(&mut self, account: AccountId, order: &AlgoRef, out: &mut Vec<Emission>) -> Result<AlgoReport, ApiError> {
-        missing()
-    }
-    /// DELETE algoOpenOrders of a symbol. Gives how many.
-    ///
-    /// # Errors
-    /// −1121 for an unknown symbol.
-    pub fn cancel_all_algo(&mut self, account: AccountId, symbol: Symbol, out: &mut Vec<Emission>) -> Result<usize, ApiError> {
-        missing()
-    }
-    /// GET algoOrder.
-    ///
-    /// # Errors
-    /// −2013.
-    pub fn algo_order(&self, account: AccountId, order: &AlgoRef) -> Result<AlgoReport, ApiError> {
-        missing()
-    }
-    /// GET openAlgoOrders, oldest first.
-    #[must_use]
-    pub fn open_algo_orders(&self, account: AccountId, symbol: Option<Symbol>) -> Vec<AlgoReport> {
-        Vec::new()
-    }
-    /// GET allAlgoOrders.
-    #[must_use]
-    pub fn all_algo_orders(&self, account: AccountId, symbol: Symbol, page: PageQuery) -> Vec<AlgoReport> {
-        Vec::new()
-    }
-
-    // Account state -------------------------------------------------------------------------------------------------
-
-    /// Sums of the account.
-    ///
-    /// # Errors
-    /// −2015 for an unknown account.
-    pub fn summary(&self, account: AccountId) -> Result<AccountSummary, ApiError> {
-        missing()
-    }
-    /// Positions: of one symbol or all; flat ones with `flat` (one-way: BOTH; hedge: LONG and SHORT).
-    #[must_use]
-    pub fn positions(&self, account: AccountId, symbol: Option<Symbol>, flat: bool) -> Vec<PositionReport> {
-        Vec::new()
-    }
-    /// Leverage and margin mode of one symbol or all.
-    #[must_use]
-    pub fn symbol_configs(&self, account: AccountId, symbol: Option<Symbol>) -> Vec<SymbolConfigReport> {
-        Vec::new()
-    }
-    /// POST leverage.
-    ///
-    /// # Errors
-    /// −4028, −2027, −4161 (cannot reduce with an isolated position).
-    pub fn set_leverage(
-        &mut self,
-        account: AccountId,
-        symbol: Symbol,
-        leverage: u16,
-        out: &mut Vec<Emission>,
-    ) -> Result<SymbolConfigReport, ApiError> {
-        missing()
-    }
-    /// POST marginType.
-    ///
-    /// # Errors
-    /// −4046, −4047, −4048, −4168.
-    pub fn set_margin_mode(
-        &mut self,
-        account: AccountId,
-        symbol: Symbol,
-        mode: MarginMode,
-        out: &mut Vec<Emission>,
-    ) -> Result<(), ApiError> {
-        missing()
-    }
-    /// POST positionMargin.
-    ///
-    /// # Errors
-    /// −4046-family codes when the position is not isolated or the margin does not suffice.
-    pub fn change_position_margin(
-        &mut self,
-        account: AccountId,
-        change: &PositionMarginChange,
-        out: &mut Vec<Emission>,
-    ) -> Result<(), ApiError> {
-        missing()
-    }
-    /// POST positionSide/dual.
-    ///
-    /// # Errors
-    /// −4059, −4067, −4068.
-    pub fn set_hedge_mode(&mut self, account: AccountId, hedge: bool) -> Result<(), ApiError> {
-        missing()
-    }
-    /// POST multiAssetsMargin.
-    ///
-    /// # Errors
-    /// −4171, −4167.
-    pub fn set_multi_assets(&mut self, account: AccountId, on: bool, out: &mut Vec<Emission>) -> Result<(), ApiError> {
-        missing()
-    }
-    /// GET userTrades of a symbol, of one order where given.
-    #[must_use]
-    pub fn user_trades(
+    /// `ACCOUNT_UPDATE` with the balance and the positions named.
+    pub(super) fn say_account(
         &self,
         account: AccountId,
-        symbol: Symbol,
-        order: Option<fulmar_domain::id::OrderId>,
-        page: PageQuery,
-    ) -> Vec<TradeReport> {
-        Vec::new()
+        reason: AccountReason,
+        change: Usdt,
+        positions: &[(usize, PositionSide)],
+        out: &mut Vec<Emission>,
+    ) {
+        let holder = self.account(account);
+        let balance = BalanceChange { wallet: holder.wallet, cross_wallet: holder.cross_wallet(), change };
+        let positions = positions.iter().map(|(at, side)| self.position_change(account, *at, *side)).collect();
+        self.say(account, UserEvent::Account(AccountUpdate { reason, balance: Some(balance), positions }), out);
     }
-    /// GET income.
-    #[must_use]
-    pub fn income(&self, account: AccountId, symbol: Option<Symbol>, kind: Option<IncomeKind>, page: PageQuery) -> Vec<IncomeReport> {
-        Vec::new()
-    }
-    /// GET forceOrders.
-    #[must_use]
-    pub fn force_orders(&self, account: AccountId, symbol: Option<Symbol>, page: PageQuery) -> Vec<ForceOrderReport> {
-        Vec::new()
-    }
-
-    // Public state --------------------------------------------------------------------------------------------------
-
-    /// Contracts in the order of the configuration.
-    #[must_use]
-    pub fn instruments(&self) -> Vec<Arc<Instrument>> {
-        Vec::new()
-    }
-    /// Brackets of a contract.
-    #[must_use]
-    pub fn brackets(&self, symbol: Symbol) -> Option<Arc<Brackets>> {
-        None
-    }
-    /// GET depth. Takes a number of the update chain of its own, so that the next depth event spans it.
-    pub fn book(&mut self, symbol: Symbol, limit: usize) -> Option<BookReport> {
-        None
-    }
-    /// The best `limit` levels as they stand, for partial-depth streams; takes no number.
-    #[must_use]
-    pub fn peek_book(&self, symbol: Symbol, limit: usize) -> Option<BookReport> {
-        None
-    }
-    /// GET ticker/bookTicker.
-    #[must_use]
-    pub fn top(&self, symbol: Symbol) -> Option<BookTop> {
-        None
-    }
-    /// GET trades and aggTrades, oldest first.
-    #[must_use]
-    pub fn trades(&self, symbol: Symbol, page: PageQuery) -> Vec<PublicTrade> {
-        Vec::new()
-    }
-    /// GET klines and markPriceKlines, oldest first, the forming one last. The timeframe must be one of [`Timeframe::ALL`].
-    #[must_use]
-    pub fn klines(&self, symbol: Symbol, source: KlineSource, timeframe: Timeframe, page: PageQuery) -> Vec<Kline> {
-        Vec::new()
-    }
-    /// GET premiumIndex.
-    #[must_use]
-    pub fn premium(&self, symbol: Symbol) -> Option<PremiumReport> {
-        None
-    }
-    /// As the mark stream shows it.
-    #[must_use]
-    pub fn mark(&self, symbol: Symbol) -> Option<Mark> {
-        None
-    }
-    /// GET fundingRate: booked ones, oldest first.
-    #[must_use]
-    pub fn fundings(&self, symbol: Option<Symbol>, page: PageQuery) -> Vec<FundingReport> {
-        Vec::new()
-    }
-    /// GET ticker/24hr (and ticker/price).
-    #[must_use]
-    pub fn ticker(&self, symbol: Symbol) -> Option<TickerReport> {
-        None
-    }
-    /// GET openInterest: Σ long positions of all accounts.
-    #[must_use]
-    pub fn open_interest(&self, symbol: Symbol) -> Option<fulmar_domain::num::Qty> {
-        None
-    }
-
-    // Faults --------------------------------------------------------------------------------------------------------
-
-    /// Changes a contract.
-    ///
-    /// # Errors
-    /// −1121 for an unknown symbol, −1130 for values that cannot be used.
-    pub fn symbol_fault(&mut self, fault: SymbolFault, out: &mut Vec<Emission>) -> Result<(), ApiError> {
-        missing()
-    }
-    /// Liquidates the positions of a symbol now, whatever their margin.
-    ///
-    /// # Errors
-    /// −1121; −2022 when there is no position.
-    pub fn liquidate(&mut self, account: AccountId, symbol: Symbol, out: &mut Vec<Emission>) -> Result<(), ApiError> {
-        missing()
-    }
-    /// Deleverages: closes a share (1 = all) of the positions of a symbol at the mark price.
-    ///
-    /// # Errors
-    /// −1121; −2022 when there is no position.
-    pub fn auto_deleverage(&mut self, account: AccountId, symbol: Symbol, share: Ratio, out: &mut Vec<Emission>) -> Result<(), ApiError> {
-        missing()
-    }
-    /// Places an order on the account as if by another program (client id `web_…`).
-    ///
-    /// # Errors
-    /// As [`Exchange::place`].
-    pub fn foreign_order(&mut self, account: AccountId, order: &NewOrder, out: &mut Vec<Emission>) -> Result<OrderReport, ApiError> {
-        missing()
+    pub(super) fn trading(&self, at: usize) -> bool {
+        let symbol = self.symbol(at);
+        !symbol.halted && symbol.instrument.status == SymbolStatus::Trading
     }
 }

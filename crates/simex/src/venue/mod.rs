@@ -5,12 +5,25 @@
 //! once and matched against the first market event after t. Invariant: wallet = start balance + Σ income, to the last of
 //! eight decimals, and every figure an answer shows is read from this state.
 
+mod account;
+mod admin;
+mod algo;
+mod checks;
 mod config;
 mod emission;
 mod error;
 mod exchange;
+mod fills;
+mod flow;
+mod klines;
+mod log;
+mod margin;
+mod orders;
+mod query;
 mod report;
 mod request;
+mod settle;
+mod symbol;
 
 pub use config::{BookConfig, ExchangeConfig, FillConfig, LimitFill};
 pub use emission::{
@@ -19,6 +32,7 @@ pub use emission::{
 };
 pub use error::ApiError;
 pub use exchange::Exchange;
+pub use log::{ExchangeLog, FillRecord, LiquidationRecord, LogBody, LogRecord};
 pub use report::{
     AccountId, AccountSummary, AlgoReport, AlgoStatus, BalanceReport, BookReport, ForceOrderReport, FundingReport, IncomeKind,
     IncomeReport, Kline, KlineSource, OrderReport, OrderType, PositionReport, PremiumReport, Stp, SymbolConfigReport, Tif, TradeReport,
