@@ -7,13 +7,14 @@ liquidations and the wallet. Compares every figure with the one that the exchang
 engine's own ledger. Uses nothing of the project: Python 3 and its `decimal` only.
 
     oracle.py LEDGER.jsonl [--fulmar ENGINE.jsonl] [--account N] [--brackets BRACKETS.json]
-    oracle.py --self-test [LEDGER.jsonl]
+    oracle.py --self-test [LEDGER.jsonl] [--brackets BRACKETS.json]
 
 --fulmar    the engine's ledger: lines that hold an object with `against`, `amount`, `symbol`, `source`
             (a bare entry, or one inside a journal record; other lines are passed over)
 --account   the account of the engine at the exchange, when more than one has traded
---brackets  the answer of GET /fapi/v1/leverageBracket; then every recorded mark is also checked for a liquidation that
-            should have happened and did not (the ledger must have been written with marks)
+--brackets  the answer of GET /fapi/v1/leverageBracket; then the maintenance margin of cross accounts is recomputed too, and
+            every recorded mark is checked for an isolated liquidation that should have happened and did not (the ledger must
+            have been written with marks)
 --self-test alters one value of each kind in the ledger (a built-in one when none is named), drops and doubles records, and
             fails unless the reckoning notices each of them
 
@@ -58,7 +59,7 @@ class Position:
     def __init__(self):
         self.qty, self.entry, self.isolated = ZERO, ZERO, ZERO
         self.mode = "cross"
-        self.touched = False  # margin was moved by request: its amount is not in the ledger
+        self.touched = False  # margin was moved by a request that does not tell which leg
 
     def fill(self, signed, price, leverage, mode):
         """Books a fill and gives what it realised."""
@@ -135,9 +136,15 @@ class Reckoning:
             self.book(seq, r["account"], "TRANSFER", None, amount)
 
     def take_request(self, seq, r):
-        if "margin" in r["what"].lower() and r.get("symbol") and r.get("code", 0) == 0:
-            for leg in ("BOTH", "LONG", "SHORT"):
-                self.positions[(r["account"], r["symbol"], leg)].touched = True
+        if r["what"] != "position_margin" or r.get("code", 0) != 0:
+            return
+        legs = [(r["account"], r["symbol"], leg) for leg in ("BOTH", "LONG", "SHORT")]
+        held = [self.positions[leg] for leg in legs if leg in self.positions and self.positions[leg].qty]
+        if len(held) == 1:
+            held[0].isolated += Decimal(r["id"])
+        else:  # the record names no leg: taken from the next fill or liquidation
+            for position in held:
+                position.touched = True
 
     def take_order(self, seq, r):
         key = (r["account"], r["order"])
@@ -169,7 +176,7 @@ class Reckoning:
             self.same(seq, "isolated margin", position.isolated, r["isolated_after"])
         elif position.touched:
             position.isolated = Decimal(r["isolated_after"])
-            self.counts["isolated margins taken as given (moved by request)"] += 1
+            self.counts["isolated margins taken as given (moved by a request that names no leg)"] += 1
         if realized:
             self.book(seq, account, "REALIZED_PNL", symbol, realized)
         if fee:
@@ -242,6 +249,11 @@ class Reckoning:
             balance = position.isolated + position.unrealized(mark)
         else:
             balance = self.cross_balance(account)
+            whole = self.cross_maintenance(account)
+            if whole is not None:
+                self.same(seq, "maintenance margin of the account", whole, r["maintenance_margin"])
+            elif need > Decimal(r["maintenance_margin"]):
+                self.differ(seq, "maintenance margin of the account, at least", need, r["maintenance_margin"])
         if balance is None:
             self.counts["cross liquidations without all marks: margin balance taken as given"] += 1
             balance = Decimal(r["margin_balance"])
@@ -325,6 +337,17 @@ class Reckoning:
             return None
         isolated = sum((p.isolated for (a, _, _), p in self.positions.items() if a == account), ZERO)
         return self.wallet[account] - isolated + sum((p.unrealized(self.marks[s]) for s, p in held), ZERO)
+
+    def cross_maintenance(self, account):
+        """Sum over the cross positions; None without all their marks and tiers."""
+        total = ZERO
+        for symbol, position in self.cross(account):
+            if symbol not in self.marks or not self.brackets or symbol not in self.brackets:
+                return None
+            notional = up(abs(position.qty) * self.marks[symbol])
+            rate, cum = self.tier(symbol, notional)
+            total += max(up(notional * rate) - cum, ZERO)
+        return total
 
     def overdue(self, seq, symbol=None):
         for key in [k for k in self.due if symbol is None or k[1] == symbol]:
@@ -518,8 +541,8 @@ def mutations(records):
         yield f"wallet {kind}: altered with all later balances", altered
 
 
-def self_test(records):
-    clean = reckon(records)
+def self_test(records, brackets=None):
+    clean = reckon(records, brackets)
     missed = 0
     for difference in clean.differences[:SHOWN]:
         print(f"the unaltered ledger differs: {difference}")
@@ -530,20 +553,20 @@ def self_test(records):
             print(f"  -     {name}")
             continue
         tried += 1
-        found = reckon(altered).differences
+        found = reckon(altered, brackets).differences
         print(f"  {'found' if found else 'MISSED'} {name}" + (f": {found[0]}" if found else ""))
         missed += not found
     # What makes the two figures differ may lie in the engine as well.
     account = next((r["account"] for r in records if r["record"] == "fill"), None)
     if account is not None:
         engine = engine_entries(records, account)
-        agreed = reckon(records)
+        agreed = reckon(records, brackets)
         agreed.compare_engine(engine, account)
         missed += len(agreed.differences)
         for name, alter in {"amount": lambda e: dict(e, amount=str(Decimal(e["amount"]) + UNIT * 2)), "symbol": lambda e: dict(e, symbol="X")}.items():
             tried += 1
             at = next(i for i, e in enumerate(engine) if e["against"] == "commission")
-            other = reckon(records)
+            other = reckon(records, brackets)
             other.compare_engine(engine[:at] + [alter(engine[at])] + engine[at + 1:], account)
             print(f"  {'found' if other.differences else 'MISSED'} engine's ledger: {name} altered")
             missed += not other.differences
@@ -567,14 +590,15 @@ def main():
     parser.add_argument("--brackets", help="the answer of GET /fapi/v1/leverageBracket")
     parser.add_argument("--self-test", action="store_true", help="alter one value of each kind and expect to notice")
     args = parser.parse_args()
+    brackets = read_brackets(args.brackets) if args.brackets else None
     if args.self_test:
-        return self_test(read_lines(args.ledger) if args.ledger else sample())
+        return self_test(read_lines(args.ledger) if args.ledger else sample(), brackets)
     if not args.ledger:
         parser.error("a ledger is needed")
     records = read_lines(args.ledger)
     if not records:
         raise SystemExit2(f"{args.ledger}: no records")
-    reckoning = reckon(records, read_brackets(args.brackets) if args.brackets else None)
+    reckoning = reckon(records, brackets)
     if args.fulmar:
         traded = sorted({r["account"] for r in records if r["record"] == "fill"})
         if args.account is None and len(traded) > 1:
