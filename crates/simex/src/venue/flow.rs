@@ -1,7 +1,7 @@
 //! Time and market come in: points, triggers, fills, funding, liquidation, in a fixed order.
 //!
-//! Within a step: time first (count-downs, GTD, minutes without a trade), then funding that has fallen due (with the step's
-//! own mark, on positions held before any fill of the step), then the points in order. A point changes the market, then
+//! Within a step: time first (count-downs, GTD, minutes without a trade), then funding that has fallen due (with a mark of
+//! that very instant where the step brings one, on positions held before any fill of the step), then the points in order. A point changes the market, then
 //! fills resting orders that it reached, then meets the orders that were waiting for it, then sets off triggers, then (a mark)
 //! liquidates. Last come forming klines, tickers and depth.
 

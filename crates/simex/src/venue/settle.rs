@@ -26,7 +26,7 @@ struct Standing {
 }
 
 impl Exchange {
-    /// Books every funding that has fallen due, once per symbol and funding time, with the step's mark where it brings one.
+    /// Books every funding that has fallen due, once per symbol and funding time, with a mark of that very instant where the step brings one.
     pub(super) fn run_funding(&mut self, points: &[MarketPoint], out: &mut Vec<Emission>) {
         let now = self.now;
         let mut next = NEVER;
@@ -41,7 +41,7 @@ impl Exchange {
                 if newest {
                     let name = symbol.instrument.symbol;
                     let mark = points.iter().find_map(|p| match p.kind {
-                        PointKind::Mark { price, .. } if p.symbol == name => Some(price),
+                        PointKind::Mark { price, .. } if p.symbol == name && p.time == due => Some(price),
                         _ => None,
                     });
                     let mark = mark.or(symbol.mark).or(symbol.last);
@@ -224,9 +224,7 @@ impl Exchange {
     }
     fn forced_order(
         &mut self,
-        account: AccountId,
-        at: usize,
-        side: PositionSide,
+        (account, at, side): (AccountId, usize, PositionSide),
         qty: Qty,
         price: Price,
         id: &str,
@@ -303,7 +301,7 @@ impl Exchange {
         self.next_forced = self.next_forced.saturating_add(1);
         let wallet_before = self.account(account).wallet;
         let fee_rate = self.symbol(at).instrument.liquidation_fee;
-        let ix = self.forced_order(account, at, side, position.qty.abs(), bankruptcy, &id, out);
+        let ix = self.forced_order((account, at, side), position.qty.abs(), bankruptcy, &id, out);
         let tier = self.tier(at, position.value(mark)?);
         self.log.add(
             self.now,
@@ -423,7 +421,7 @@ impl Exchange {
         let qty = part.max(instrument.step).min(held.abs());
         let mark = self.mark_of(at).unwrap_or(self.account(account).position(at, side).entry);
         let price = mark.round_to(instrument.tick, Rounding::HalfEven)?.max(instrument.tick);
-        let ix = self.forced_order(account, at, side, qty, price, "adl_autoclose", out);
+        let ix = self.forced_order((account, at, side), qty, price, "adl_autoclose", out);
         self.fill_outright(ix, price, qty, out)?;
         self.announce_forced(ix, true, out);
         self.flush_book(at, out);
