@@ -6,7 +6,8 @@ use fulmar_domain::num::{Price, Qty};
 use fulmar_domain::symbol::Symbol;
 use fulmar_domain::time::Timestamp;
 use fulmar_simex::source::recording::RecordingSource;
-use fulmar_simex::source::{MarketSource, PointKind, Step};
+use fulmar_simex::source::replay::ReplayOptions;
+use fulmar_simex::source::{MarketSource, PointKind, Step, open_recorded};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -111,6 +112,15 @@ fn broken_lines_holes_and_disorder_name_file_and_line() {
     let mut source = RecordingSource::open(folder.path(), &[name("BTCUSDT")], true).unwrap();
     while source.next_step().unwrap().is_some() {}
     assert!(source.remarks().iter().any(|r| r.contains("have 1 holes")), "an allowed hole is reported");
+}
+
+#[test]
+fn a_folder_is_opened_as_what_it_holds() {
+    let folder = recorded(&[&trade(60_000, "100.0")]);
+    let options = ReplayOptions::new(folder.path(), vec![name("BTCUSDT")]);
+    assert_eq!(open_recorded(&options).unwrap().plan()[0].live_bars, None, "a recording cannot know its bars");
+    let options = ReplayOptions { symbols: vec![name("ETHUSDT")], ..options };
+    assert!(open_recorded(&options).err().unwrap().to_string().contains("no recording of ETHUSDT"));
 }
 
 fn data(test: &str) -> Option<PathBuf> {

@@ -58,3 +58,20 @@ pub trait MarketSource: Send {
     /// What the reader of a result must know about the data: what stands in for what, allowed gaps. One sentence each.
     fn remarks(&self) -> Vec<String>;
 }
+
+/// Opens a folder of recorded data: bars where the folder has them for every symbol, else recordings of streams.
+///
+/// # Errors
+/// As [`replay::ReplaySource::open`] and [`recording::RecordingSource::open`].
+pub fn open_recorded(options: &replay::ReplayOptions) -> Result<Box<dyn MarketSource>, SourceError> {
+    let files = replay::discover::list(&options.folder)?;
+    let found = |symbol: &Symbol| replay::discover::of_symbol(&files, *symbol, options.timeframe);
+    let recorded = |symbol: &Symbol| {
+        let found = found(symbol);
+        found.klines.is_empty() && !found.recordings.is_empty()
+    };
+    if !options.symbols.is_empty() && options.symbols.iter().all(recorded) {
+        return Ok(Box::new(recording::RecordingSource::open(&options.folder, &options.symbols, options.allow_gaps)?));
+    }
+    Ok(Box::new(replay::ReplaySource::open(options)?))
+}
