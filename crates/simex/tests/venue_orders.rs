@@ -749,3 +749,85 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn latency_and_slippage_are_paid_where_configured() {
+    let mut d = desk_with(|c| {
+        c.fills.latency = Span(250);
+        c.fills.slippage_ticks = 2;
+    });
+    let order = d.place(&NewOrder::market(btc(), Side::Buy, q("1"))).unwrap();
+    d.quote(100, 101);
+    d.quote(100, 101);
+    assert_eq!(d.now(&order).status, VenueStatus::New, "200 ms: still under way");
+    d.quote(110, 111);
+    assert_eq!(d.now(&order).status, VenueStatus::Expired, "111 is beyond the bound around the mark");
+    let order = d.place(&NewOrder::market(btc(), Side::Buy, q("1")));
+    assert_eq!(Desk::code(order), -4131);
+    d.mark("110");
+    let order = d.place(&NewOrder::market(btc(), Side::Buy, q("1"))).unwrap();
+    d.t += 300;
+    d.quote(110, 111);
+    assert_eq!(d.now(&order).average, p("112"));
+}
+
+#[test]
+fn a_bar_of_the_source_is_served_and_streamed_exactly_and_once() {
+    let mut d = desk();
+    d.x.set_interest(btc(), Interest::default().with_kline(Timeframe::M1));
+    d.trade("100", Side::Buy);
+    let open_time = Timestamp(d.t).floor_to(Span::minutes(1));
+    let bar = Bar {
+        symbol: btc(),
+        timeframe: Timeframe::M1,
+        open_time,
+        open: p("100"),
+        high: p("107"),
+        low: p("93"),
+        close: p("101"),
+        volume: q("12"),
+        quote_volume: u("1200"),
+        trades: 9,
+    };
+    d.out.clear();
+    d.t = bar.end().0 - 100;
+    d.point(PointKind::BarClosed(bar));
+    d.trade("101", Side::Buy);
+    let served = d.x.klines(btc(), KlineSource::Contract, Timeframe::M1, all());
+    assert_eq!((served[0].bar, served[0].closed, served.len()), (bar, true, 2));
+    let closed: Vec<Bar> = d
+        .out
+        .iter()
+        .filter_map(|e| match e {
+            Emission::Market { event: MarketEmission::Kline(k), .. } if k.closed => Some(k.bar),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(closed, [bar]);
+    let ticker = d.x.ticker(btc()).unwrap();
+    assert_eq!((ticker.high, ticker.low, ticker.volume), (p("107"), p("93"), q("13")));
+}
+
+#[test]
+fn isolated_margin_is_added_taken_and_warned_about() {
+    let mut d = desk();
+    let mut out = Vec::new();
+    let change = |amount: &str, add| PositionMarginChange { symbol: btc(), side: None, amount: u(amount), add };
+    d.market(Side::Buy, "10");
+    assert_eq!(Desk::code(d.x.change_position_margin(d.a, &change("5", true), &mut out)), -4053);
+    d.market(Side::Sell, "10");
+    d.x.set_margin_mode(d.a, btc(), MarginMode::Isolated, &mut out).unwrap();
+    assert_eq!(Desk::code(d.x.set_multi_assets(d.a, true, &mut out)), -4167);
+    d.market(Side::Buy, "10");
+    let margin = d.position().isolated_wallet;
+    d.x.change_position_margin(d.a, &change("5", true), &mut out).unwrap();
+    assert_eq!(d.position().isolated_wallet, margin.checked_add(u("5")).unwrap());
+    assert_eq!(Desk::code(d.x.change_position_margin(d.a, &change("50", false), &mut out)), -4051);
+    assert_eq!(Desk::code(d.x.change_position_margin(d.a, &change("50000", true), &mut out)), -4050);
+    assert_eq!(Desk::code(d.x.set_leverage(d.a, btc(), 5, &mut out)), -4161);
+    d.out.clear();
+    d.mark("95.92");
+    d.mark("95.9");
+    assert_eq!(words(&d.out), ["call"], "one call on the way down");
+    assert_eq!(d.position().qty, q("10"));
+}

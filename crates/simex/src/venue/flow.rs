@@ -50,6 +50,14 @@ impl Exchange {
     fn pass_time(&mut self, now: Timestamp, points: &[MarketPoint], out: &mut Vec<Emission>) {
         self.now = self.now.max(now);
         let now = self.now;
+        for point in points {
+            // Known before time closes the first bar that the source is about to close.
+            if let PointKind::BarClosed(bar) = &point.kind
+                && let Some(symbol) = self.index.get(&point.symbol).and_then(|at| self.symbols.get_mut(*at))
+            {
+                symbol.klines.learn(bar.timeframe);
+            }
+        }
         self.run_timers(out);
         if now >= self.next_funding {
             self.run_funding(points, out);

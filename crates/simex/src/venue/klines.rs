@@ -227,12 +227,16 @@ impl KlineSet {
             }
         }
     }
-    /// The source's own bar: replaces what prints had built.
-    pub fn on_bar(&mut self, bar: Bar, closed: &mut Vec<Kline>) {
+    /// The source closes bars of this timeframe itself: they are not closed by time any more.
+    pub const fn learn(&mut self, timeframe: Timeframe) {
         if !self.source_closes {
             self.source_closes = true;
-            self.base = bar.timeframe;
+            self.base = timeframe;
         }
+    }
+    /// The source's own bar: replaces what prints had built.
+    pub fn on_bar(&mut self, bar: Bar, closed: &mut Vec<Kline>) {
+        self.learn(bar.timeframe);
         if bar.timeframe != self.base {
             return;
         }
