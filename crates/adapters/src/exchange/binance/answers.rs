@@ -478,6 +478,7 @@ struct Contract {
 
 #[derive(Deserialize)]
 #[serde(tag = "filterType", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase")]
+#[expect(clippy::enum_variant_names, reason = "the exchange's own words")]
 enum Filter {
     PriceFilter {
         min_price: Price,

@@ -74,8 +74,7 @@ impl<'a> Scan<'a> {
         let start = self.at;
         let rest = self.bytes.get(start..).ok_or(DecodeError::Shape)?;
         // Names and numbers are short: a plain loop is faster than a vector search.
-        let mut length = 0;
-        for &byte in rest {
+        for (length, &byte) in rest.iter().enumerate() {
             if byte == b'"' {
                 self.at = start + length + 1;
                 return Ok(rest.get(..length).unwrap_or_default());
@@ -83,7 +82,6 @@ impl<'a> Scan<'a> {
             if byte == b'\\' || byte < 0x20 {
                 return self.string_with_escapes(start);
             }
-            length += 1;
         }
         Err(DecodeError::Shape)
     }

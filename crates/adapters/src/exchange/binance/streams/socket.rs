@@ -6,7 +6,7 @@ use super::Route;
 use super::hub::{Hub, Verdict};
 use bytes::Bytes;
 use fulmar_domain::symbol::Symbol;
-use fulmar_ports::exchange::QueryError;
+use fulmar_ports::exchange::{BoxFuture, QueryError};
 use futures_util::future::{Fuse, FutureExt, pending};
 use futures_util::{SinkExt, StreamExt};
 use rand::rngs::SmallRng;
@@ -28,8 +28,8 @@ const BATCH: usize = 50;
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(150);
 /// How long the exchange may take to confirm subscriptions.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
-/// A socket that lived this long starts its waits anew.
-const STEADY: Duration = Duration::from_secs(60);
+/// A socket that lived this long starts its waits anew: the exchange is there, only the line was cut.
+const STEADY: Duration = Duration::from_secs(1);
 /// Number of the request that joins the barrier; subscriptions count from 1.
 const JOIN_ID: i64 = 1_000_000;
 /// Events wanted of the account; `TRADE_LITE` would only repeat.
@@ -206,7 +206,7 @@ impl Link<'_> {
         let mut replacing: Option<Dialling<'_>> = None;
         let mut fading: Option<(Ws, Instant)> = None;
         let mut renew_at = Instant::now() + settings.key_renewal;
-        let mut renewing: Option<Pin<Box<dyn Future<Output = Result<(), QueryError>>>>> = None;
+        let mut renewing: Option<BoxFuture<Result<(), QueryError>>> = None;
         loop {
             let quiet_until = heard + if pinged { half_open } else { half_open / 2 };
             let fade_until = fading.as_ref().map(|(_, until)| *until);
