@@ -10,24 +10,25 @@
 //! Broken lines are found when they are reached, by file and line; a hole in the book's update numbers is an error unless
 //! gaps are allowed.
 
+mod book;
+
 use super::frames::{Frame, decode};
 use super::replay::{discover, text};
 use super::{MarketPoint, MarketSource, PointKind, RowFault, SourceError, Step, SymbolPlan};
 use crate::contracts::{self, Contract};
+use book::Book;
 use fulmar_domain::instrument::{Brackets, Instrument};
 use fulmar_domain::market::{Bar, Level, Timeframe};
 use fulmar_domain::num::{Price, Qty, Rounding, Usdt, notional};
 use fulmar_domain::order::Side;
 use fulmar_domain::symbol::Symbol;
 use fulmar_domain::time::{Span, Timestamp};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Longest lag of a stream behind another one.
 const LAG_MAX: Span = Span::secs(10);
-/// Deltas kept so that a snapshot that comes late can be brought up to date.
-const DELTAS_KEPT: usize = 256;
 const MINUTE: Span = Span::minutes(1);
 
 /// Recorded streams as a market.
@@ -146,49 +147,6 @@ struct Tape {
     gaps: u64,
 }
 
-/// The recorded book, as far as it is known.
-#[derive(Debug, Default)]
-struct Book {
-    bids: BTreeMap<Price, Qty>,
-    asks: BTreeMap<Price, Qty>,
-    last: Option<i64>,
-    deltas: VecDeque<(i64, Vec<Level>, Vec<Level>)>,
-    snapshot: bool,
-}
-
-impl Book {
-    fn apply(&mut self, bids: &[Level], asks: &[Level]) {
-        for (side, levels) in [(&mut self.bids, bids), (&mut self.asks, asks)] {
-            for level in levels {
-                if level.qty.is_zero() {
-                    side.remove(&level.price);
-                } else {
-                    side.insert(level.price, level.qty);
-                }
-            }
-        }
-    }
-    /// Takes a snapshot, brings it up to date, and gives what changes: its levels and the removal of those it does not have.
-    fn take_snapshot(&mut self, last: i64, bids: &[Level], asks: &[Level]) -> (Vec<Level>, Vec<Level>) {
-        let (old_bids, old_asks) = (std::mem::take(&mut self.bids), std::mem::take(&mut self.asks));
-        self.apply(bids, asks);
-        for (_, bids, asks) in std::mem::take(&mut self.deltas).iter().filter(|(u, ..)| *u > last) {
-            self.apply(bids, asks);
-        }
-        self.snapshot = true;
-        (changes(&old_bids, &self.bids), changes(&old_asks, &self.asks))
-    }
-    fn top(&self) -> Option<(Level, Level)> {
-        let (bid, ask) = (self.bids.last_key_value()?, self.asks.first_key_value()?);
-        (bid.0 < ask.0).then_some((Level { price: *bid.0, qty: *bid.1 }, Level { price: *ask.0, qty: *ask.1 }))
-    }
-}
-
-fn changes(old: &BTreeMap<Price, Qty>, new: &BTreeMap<Price, Qty>) -> Vec<Level> {
-    let gone = old.keys().filter(|p| !new.contains_key(p)).map(|&price| Level { price, qty: Qty::ZERO });
-    gone.chain(new.iter().map(|(&price, &qty)| Level { price, qty })).collect()
-}
-
 impl Tape {
     fn open(symbol: Symbol, files: Vec<PathBuf>, allow_gaps: bool) -> Result<Self, SourceError> {
         let contract = contracts::contract(symbol).map_err(|e| SourceError::Settings { what: e.to_string() })?;
@@ -290,7 +248,7 @@ impl Tape {
             }
             Frame::Depth { symbol, time, last, previous, bids, asks } if of(symbol) => {
                 let time = self.move_to(time)?;
-                if let (Some(known), Some(previous)) = (self.book.last, previous)
+                if let (Some(known), Some(previous)) = (self.book.last(), previous)
                     && known != previous
                 {
                     if !self.allow_gaps {
@@ -298,16 +256,9 @@ impl Tape {
                     }
                     self.gaps += 1;
                 }
-                self.book.last = Some(last);
-                self.book.apply(&bids, &asks);
-                if !self.book.snapshot {
-                    if self.book.deltas.len() == DELTAS_KEPT {
-                        self.book.deltas.pop_front();
-                    }
-                    self.book.deltas.push_back((last, bids.clone(), asks.clone()));
-                }
+                self.book.take_delta(last, &bids, &asks);
                 self.queue.push_back((time, PointKind::Depth { bids, asks }));
-                if self.book.snapshot
+                if self.book.whole()
                     && !self.tops
                     && let Some((bid, ask)) = self.book.top()
                 {
