@@ -50,7 +50,9 @@ impl VenueClock {
     #[must_use]
     pub fn new(market: bool) -> Self {
         let now = wall();
-        Self { start: Instant::now(), base: AtomicI64::new(now), synced: AtomicBool::new(false), market, wall_minus_mono: Mutex::new(now) }
+        // Market time may lie in the past: until it is known, it has not begun.
+        let base = AtomicI64::new(if market { 0 } else { now });
+        Self { start: Instant::now(), base, synced: AtomicBool::new(false), market, wall_minus_mono: Mutex::new(now) }
     }
     /// Monotonic time since the clock was made.
     #[must_use]
