@@ -1,6 +1,6 @@
 //! What the protocol side of the simulated exchange can be told.
 
-use super::ledger::LedgerConfig;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Request limits; zero switches one off.
@@ -45,12 +45,19 @@ impl std::fmt::Debug for ApiAccount {
     }
 }
 
+/// Where the exchange's own ledger goes besides memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LedgerConfig {
+    /// This file, made anew.
+    pub file: Option<PathBuf>,
+}
+
 /// How the server speaks.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
     /// API keys.
     pub accounts: Vec<ApiAccount>,
-    /// The exchange's own log.
+    /// The exchange's own ledger.
     pub ledger: LedgerConfig,
     /// Request limits.
     pub limits: LimitConfig,

@@ -161,7 +161,7 @@ pub(crate) async fn serve(floor: &Floor, request: Request<'_>) -> Reply {
             }
         };
         if let Some(reply) = before_execution(state, &request, fault.as_ref(), used, now) {
-            state.log.request(now, endpoint.method, endpoint.path, key, &params, (0, 0));
+            state.requests.request(now, endpoint.method, endpoint.path, key, &params, (0, 0));
             return reply;
         }
         (fault, used)
@@ -175,7 +175,7 @@ pub(crate) async fn serve(floor: &Floor, request: Request<'_>) -> Reply {
         Ok(passed) => passed,
         Err(error) => {
             let mut state = floor.lock();
-            state.log.request(floor.clock.now(), endpoint.method, endpoint.path, key, &params, (error.http, error.code));
+            state.requests.request(floor.clock.now(), endpoint.method, endpoint.path, key, &params, (error.http, error.code));
             return answer(refused(&error, used));
         }
     };
@@ -269,7 +269,7 @@ fn execute(
     };
     done.used_weight = used;
     if endpoint.security != Security::Public {
-        state.log.request(now, endpoint.method, endpoint.path, key, params, (done.status, code));
+        state.requests.request(now, endpoint.method, endpoint.path, key, params, (done.status, code));
     }
     done
 }

@@ -7,14 +7,16 @@ use super::clock::ProtocolClock;
 use super::config::ServerConfig;
 use super::faults::Faults;
 use super::hub::Hub;
-use super::ledger::VenueLog;
 use super::limits::Limits;
 use super::listen_keys::ListenKeys;
+use super::requests::RequestLog;
 use crate::source::Step;
-use crate::venue::{AccountId, AccountReason, Emission, Exchange, PageQuery, UserEvent};
+use crate::venue::{AccountId, Emission, Exchange};
 use fulmar_domain::time::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufWriter;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -26,7 +28,8 @@ pub(crate) struct State {
     pub(crate) keys: ListenKeys,
     pub(crate) limits: Limits,
     pub(crate) faults: Faults,
-    pub(crate) log: VenueLog,
+    pub(crate) requests: RequestLog,
+    ledger_failure: Option<String>,
     pub(crate) out: Vec<Emission>,
     /// Secret by API key.
     pub(crate) secrets: BTreeMap<String, String>,
@@ -38,29 +41,14 @@ impl State {
     /// Sends everything that the exchange has put out, in order.
     pub(crate) fn publish(&mut self) {
         let mut out = std::mem::take(&mut self.out);
-        let mut funded: Option<Timestamp> = None;
         for emission in &out {
             match emission {
-                Emission::User { account, time, event } => {
-                    if matches!(event, UserEvent::Account(update) if update.reason == AccountReason::FundingFee) && funded != Some(*time) {
-                        funded = Some(*time);
-                        self.log_funding(*time);
-                    }
-                    let json = self.hub.publish_user_event(*account, *time, event);
-                    let name = self.names.get(account).map_or("", String::as_str);
-                    self.log.event(*time, name, &json);
-                }
+                Emission::User { account, time, event } => self.hub.publish_user_event(*account, *time, event),
                 Emission::Market { time, event } => self.hub.publish_market(*time, event),
             }
         }
         out.clear();
         self.out = out;
-    }
-    fn log_funding(&mut self, time: Timestamp) {
-        let page = PageQuery { from: Some(Timestamp(time.millis() - 60_000)), to: Some(time), from_id: None, limit: 1_000 };
-        for funding in self.exchange.fundings(None, page) {
-            self.log.funding(time, &funding);
-        }
     }
     /// Tells the exchange which public events have listeners.
     pub(crate) fn read_interest(&mut self) {
@@ -75,6 +63,11 @@ impl State {
         self.secrets.insert(key.to_owned(), secret.to_owned());
         self.names.insert(account, key.to_owned());
         account
+    }
+    /// Brings the ledger into its file.
+    pub(crate) fn flush_ledger(&mut self) -> Result<(), String> {
+        self.ledger_failure.clone().map_or(Ok(()), Err)?;
+        self.exchange.log_mut().flush()
     }
     fn expire_keys(&mut self, now: Timestamp) {
         for key in self.keys.expired(now) {
@@ -93,9 +86,21 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// Opens the floor on an exchange, with an account for each configured API key.
+    /// Opens the floor on an exchange, with an account for each configured API key. A ledger file that cannot be made is
+    /// told by [`Floor::flush_ledger`]; the ledger in memory is whole all the same.
     #[must_use]
-    pub fn new(exchange: Exchange, config: ServerConfig) -> Arc<Self> {
+    pub fn new(mut exchange: Exchange, config: ServerConfig) -> Arc<Self> {
+        let mut ledger_failure = None;
+        if let Some(path) = &config.ledger.file {
+            match File::create(path) {
+                Ok(file) => exchange.log_mut().write_to(Box::new(BufWriter::new(file))),
+                Err(error) => {
+                    let text = format!("the exchange ledger {} cannot be made: {error}", path.display());
+                    tracing::error!("{text}");
+                    ledger_failure = Some(text);
+                }
+            }
+        }
         let clock = if config.lock_step { ProtocolClock::market(exchange.now()) } else { ProtocolClock::Wall };
         let backlog = if config.lock_step { usize::MAX } else { config.backlog_frames_max };
         let mut hub = Hub::new(config.groups, backlog, config.streams_per_connection, config.seed);
@@ -106,7 +111,8 @@ impl Floor {
             keys: ListenKeys::new(config.listen_key_ms, config.seed),
             limits: Limits::new(config.limits.clone()),
             faults: Faults::new(config.seed),
-            log: VenueLog::new(config.ledger.clone()),
+            requests: RequestLog::default(),
+            ledger_failure,
             out: Vec::new(),
             secrets: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -135,6 +141,14 @@ impl Floor {
         let account = state.open_account(key, secret);
         state.publish();
         account
+    }
+    /// Brings the exchange's ledger into its file, where there is one; [`ServerHandle::stop`](super::ServerHandle::stop) and
+    /// every reading of `/sim/ledger` do it, too.
+    ///
+    /// # Errors
+    /// Why the file is not whole.
+    pub fn flush_ledger(&self) -> Result<(), String> {
+        self.lock().flush_ledger()
     }
     /// Market time.
     #[must_use]

@@ -43,7 +43,13 @@ impl ServerHandle {
     }
     /// Closes all sockets and stops.
     pub async fn stop(&self) {
-        self.floor.lock().hub.close_all(1001, "server shut down");
+        {
+            let mut state = self.floor.lock();
+            state.hub.close_all(1001, "server shut down");
+            if let Err(error) = state.flush_ledger() {
+                tracing::error!("{error}");
+            }
+        }
         self.inner.stop(true).await;
     }
 }

@@ -1,5 +1,5 @@
-//! What only the simulated exchange has, for tests: faults (`/sim/faults`), its own log (`/sim/ledger`), its state
-//! (`/sim/state`). No key is asked for: it listens on loopback.
+//! What only the simulated exchange has, for tests: faults (`/sim/faults`), its own ledger (`/sim/ledger`), what was
+//! asked over the protocol (`/sim/requests`), its state (`/sim/state`). No key is asked for: it listens on loopback.
 
 use super::faults::FaultRule;
 use super::floor::{Floor, State};
@@ -18,7 +18,10 @@ use serde::Deserialize;
 /// Routes of the test interface.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/sim/faults").route(web::post().to(add)).route(web::get().to(list)).route(web::delete().to(clear)));
-    config.route("/sim/ledger", web::get().to(ledger)).route("/sim/state", web::get().to(state));
+    config
+        .route("/sim/ledger", web::get().to(ledger))
+        .route("/sim/requests", web::get().to(requests))
+        .route("/sim/state", web::get().to(state));
 }
 
 const fn certain() -> f64 {
@@ -159,7 +162,7 @@ async fn add(body: web::Bytes, floor: web::Data<Floor>) -> HttpResponse {
     let response = match outcome {
         Ok(struck) => {
             let compact = serde_json::from_str::<serde_json::Value>(text).map_or_else(|_| "null".to_owned(), |v| v.to_string());
-            state.log.fault(floor.clock.now(), &compact);
+            state.requests.fault(floor.clock.now(), &compact);
             state.publish();
             let mut j = Json::new();
             j.open().int("code", 200).word("msg", "success").int("struck", struck).close();
@@ -283,17 +286,39 @@ async fn clear(floor: web::Data<Floor>) -> HttpResponse {
     reply(StatusCode::OK, &j)
 }
 
-/// `after` (a line number, 0 at first) and `limit`.
+/// `after` (how many records or lines to pass over) and `limit`.
+fn window(request: &HttpRequest) -> Result<(u64, usize), ApiError> {
+    Params::read(request.query_string(), "").and_then(|p| Ok((p.int("after")?.unwrap_or(0), p.int("limit")?.unwrap_or(usize::MAX))))
+}
+
+/// The exchange's own ledger: see [`crate::venue::ExchangeLog`].
 async fn ledger(request: HttpRequest, floor: web::Data<Floor>) -> HttpResponse {
-    let read =
-        Params::read(request.query_string(), "").and_then(|p| Ok((p.int("after")?.unwrap_or(0), p.int("limit")?.unwrap_or(usize::MAX))));
-    let (after, limit) = match read {
+    let (after, limit) = match window(&request) {
         Ok(window) => window,
         Err(error) => return refusal(&error),
     };
-    match floor.lock().log.read(after, limit) {
-        Ok(text) => HttpResponse::Ok().content_type("application/x-ndjson").body(text),
-        Err(reason) => HttpResponse::InternalServerError().content_type("text/plain").body(reason),
+    let mut state = floor.lock();
+    if let Err(reason) = state.flush_ledger() {
+        return refusal(&ApiError { code: -1000, http: 500, msg: reason });
+    }
+    let mut text = String::new();
+    for record in state.exchange.log().records().iter().skip(usize::try_from(after).unwrap_or(usize::MAX)).take(limit) {
+        match serde_json::to_string(record) {
+            Ok(line) => text.push_str(&line),
+            Err(error) => {
+                return refusal(&ApiError { code: -1000, http: 500, msg: format!("record {} cannot be shown: {error}", record.seq) });
+            }
+        }
+        text.push('\n');
+    }
+    HttpResponse::Ok().content_type("application/x-ndjson").body(text)
+}
+
+/// The newest requests with their outcomes.
+async fn requests(request: HttpRequest, floor: web::Data<Floor>) -> HttpResponse {
+    match window(&request) {
+        Ok((after, limit)) => HttpResponse::Ok().content_type("application/x-ndjson").body(floor.lock().requests.read(after, limit)),
+        Err(error) => refusal(&error),
     }
 }
 
@@ -303,7 +328,7 @@ async fn state(floor: web::Data<Floor>) -> HttpResponse {
     let state = &*guard;
     let mut j = Json::new();
     j.open().int("market", state.exchange.now().millis()).int("protocol", floor.clock.now().millis()).int("sockets", state.hub.sockets());
-    j.int("groups", state.hub.barrier.joined()).int("ledgerLines", state.log.len()).list_at("accounts");
+    j.int("groups", state.hub.barrier.joined()).int("ledgerRecords", state.exchange.log().records().len()).list_at("accounts");
     let all = PageQuery { from: Some(fulmar_domain::time::Timestamp::ZERO), to: None, from_id: None, limit: usize::MAX };
     for (account, key) in &state.names {
         let Ok(summary) = state.exchange.summary(*account) else { continue };

@@ -277,8 +277,8 @@ impl Hub {
             self.tamper.pass(&listeners.name, socket, frame, self.backlog_max);
         }
     }
-    /// Publishes an encoded user event. Gives whether anybody got it.
-    fn publish_user(&mut self, account: AccountId, event: &str, json: &str) -> bool {
+    /// Publishes an encoded user event.
+    fn publish_user(&mut self, account: AccountId, event: &str, json: &str) {
         let mut sent = false;
         for (name, topic) in self.users.iter().filter(|(_, t)| t.account == account) {
             let (mut raw, mut wrapped) = (None, None);
@@ -292,13 +292,12 @@ impl Hub {
         if sent {
             self.barrier.private_frame();
         }
-        sent
     }
     /// Tells the listeners of a listen key that it is gone, and forgets the key.
     pub(crate) fn expire_key(&mut self, key: &str, now_ms: i64) {
         let Some(topic) = self.users.remove(key) else { return };
         let mut json = Json::new();
-        json.open().word("e", "listenKeyExpired").int_text("E", now_ms).text("listenKey", key).close();
+        json.open().word("e", "listenKeyExpired").int("E", now_ms).text("listenKey", key).close();
         let (mut raw, mut wrapped) = (None, None);
         for listener in &topic.listeners {
             let Some(socket) = self.sockets.get_mut(&listener.socket) else { continue };

@@ -10,12 +10,13 @@ use fulmar_domain::order::{MarginMode, WorkingType};
 use fulmar_domain::time::Timestamp;
 
 impl Hub {
-    /// Encodes a user event once and sends it to the listeners of the account. Gives the text, for the exchange's own log.
-    pub(crate) fn publish_user_event(&mut self, account: AccountId, now: Timestamp, event: &UserEvent) -> String {
-        let mut json = Json::new();
-        let name = self.write_user_event(&mut json, now, event);
-        self.publish_user(account, name, json.as_str());
-        json.into_string()
+    /// Encodes a user event once and sends it to the listeners of the account; nothing is encoded when there are none.
+    pub(crate) fn publish_user_event(&mut self, account: AccountId, now: Timestamp, event: &UserEvent) {
+        if self.users.values().any(|topic| topic.account == account) {
+            let mut json = Json::new();
+            let name = self.write_user_event(&mut json, now, event);
+            self.publish_user(account, name, json.as_str());
+        }
     }
     fn write_user_event(&self, j: &mut Json, now: Timestamp, event: &UserEvent) -> &'static str {
         let name = match event {

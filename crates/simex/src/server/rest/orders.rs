@@ -274,10 +274,15 @@ pub(super) fn put_batch(call: &mut Call<'_>) -> Answer {
 pub(super) fn delete_batch(call: &mut Call<'_>) -> Answer {
     let symbol = call.instrument()?.symbol;
     let invalid = |name| move |_| not_valid(name);
-    let ids: Vec<OrderRef> = if let Some(text) = call.params.text("orderIdList")? {
+    // Binance takes both names in lower case, too, and clients in use send them so.
+    let list = |name: &str| match call.params.text(name)? {
+        Some(text) => Ok(Some(text)),
+        None => call.params.text(&name.to_lowercase()),
+    };
+    let ids: Vec<OrderRef> = if let Some(text) = list("orderIdList")? {
         let ids: Vec<i64> = serde_json::from_str(text).map_err(invalid("orderIdList"))?;
         ids.into_iter().map(|id| OrderRef { order: Some(OrderId(id)), client_id: None }).collect()
-    } else if let Some(text) = call.params.text("origClientOrderIdList")? {
+    } else if let Some(text) = list("origClientOrderIdList")? {
         let ids: Vec<String> = serde_json::from_str(text).map_err(invalid("origClientOrderIdList"))?;
         ids.into_iter().map(|id| OrderRef { order: None, client_id: Some(id) }).collect()
     } else {

@@ -18,18 +18,24 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 /// Methods with their REST counterparts.
-const METHODS: [(&str, &str, &str); 12] = [
+const METHODS: [(&str, &str, &str); 18] = [
     ("order.place", "POST", "/fapi/v1/order"),
     ("order.modify", "PUT", "/fapi/v1/order"),
     ("order.cancel", "DELETE", "/fapi/v1/order"),
     ("order.status", "GET", "/fapi/v1/order"),
     ("algoOrder.place", "POST", "/fapi/v1/algoOrder"),
     ("algoOrder.cancel", "DELETE", "/fapi/v1/algoOrder"),
+    ("account.balance", "GET", "/fapi/v2/balance"),
+    ("account.status", "GET", "/fapi/v2/account"),
     ("account.position", "GET", "/fapi/v2/positionRisk"),
     ("v2/account.position", "GET", "/fapi/v3/positionRisk"),
     ("v2/account.balance", "GET", "/fapi/v3/balance"),
     ("v2/account.status", "GET", "/fapi/v3/account"),
     ("ticker.price", "GET", "/fapi/v1/ticker/price"),
+    ("depth", "GET", "/fapi/v1/depth"),
+    ("userDataStream.start", "POST", "/fapi/v1/listenKey"),
+    ("userDataStream.ping", "PUT", "/fapi/v1/listenKey"),
+    ("userDataStream.stop", "DELETE", "/fapi/v1/listenKey"),
     ("ticker.book", "GET", "/fapi/v1/ticker/bookTicker"),
 ];
 
