@@ -71,7 +71,7 @@ pub struct ServerConfig {
     pub pong_within: Duration,
     /// How long a connection may live; Binance cuts at 24 h.
     pub connection_life: Option<Duration>,
-    /// How long a listen key lives without renewal, in milliseconds of the protocol clock.
+    /// How long a listen key lives without renewal, in milliseconds; in lock-step it lives until it is closed.
     pub listen_key_ms: i64,
     /// Messages that a client may send per second on one socket; zero for any number.
     pub messages_per_second: u32,

@@ -226,6 +226,8 @@ fn every_endpoint_answers() {
     ok(&market, "POST", "/fapi/v1/countdownCancelAll", "symbol=BTCUSDT&countdownTime=0");
     assert_eq!(get(&market, "/fapi/v1/klines?symbol=BTCUSDT&interval=7m").code(), -1120);
     assert_eq!(get(&market, "/fapi/v1/depth?symbol=BTCUSDT&limit=7").code(), -4021);
+    assert_eq!(get(&market, "/fapi/v1/klines?symbol=BTCUSDT&interval=1m&startTime=2&endTime=1").code(), -1023);
+    assert_eq!(get(&market, "/fapi/v1/continuousKlines?pair=BTCUSDT&contractType=WEEKLY&interval=1m").code(), -1130);
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl Call<'_> {
         if let (Some(from), Some(to)) = (from, to)
             && from > to
         {
-            return Err(ApiError::new(-4088, "Invalid start time or end time."));
+            return Err(ApiError::new(-1023, "Start time is greater than end time."));
         }
         let from_id = if id.is_empty() { None } else { self.params.int(id)? };
         Ok(PageQuery { from, to, from_id, limit })

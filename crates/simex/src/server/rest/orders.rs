@@ -289,7 +289,7 @@ pub(super) fn delete_batch(call: &mut Call<'_>) -> Answer {
         return Err(ApiError::new(-1102, "Param 'origClientOrderIdList' or 'orderIdList' must be sent, but both were empty/null!"));
     };
     if ids.is_empty() || ids.len() > BATCH_CANCEL_MAX {
-        return Err(ApiError::new(-4083, "Invalid number of batch cancel orders."));
+        return Err(not_valid("orderIdList"));
     }
     let mut j = Json::new();
     j.list();

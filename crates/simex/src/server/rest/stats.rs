@@ -3,7 +3,7 @@
 use super::market::UNTRADED;
 use super::{Answer, Call};
 use crate::server::json::Json;
-use crate::server::params::{Params, invalid_symbol, mandatory};
+use crate::server::params::{Params, invalid_symbol, mandatory, not_valid};
 use crate::venue::{ApiError, Kline, KlineSource};
 use fulmar_domain::market::Timeframe;
 use fulmar_domain::symbol::Symbol;
@@ -37,7 +37,7 @@ pub(super) fn mark_klines(call: &mut Call<'_>) -> Answer {
 pub(super) fn continuous_klines(call: &mut Call<'_>) -> Answer {
     let pair = Symbol::new(call.params.need("pair")?).map_err(|_| invalid_symbol())?;
     if call.params.need("contractType")? != "PERPETUAL" {
-        return Err(ApiError::new(-4144, "Invalid contract type."));
+        return Err(not_valid("contractType"));
     }
     write_klines(call, call.find(pair)?.symbol, KlineSource::Contract)
 }
