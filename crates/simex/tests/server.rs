@@ -5,6 +5,8 @@
 mod client;
 #[path = "server/door.rs"]
 mod door;
+#[path = "server/lockstep.rs"]
+mod lockstep;
 #[path = "server/market.rs"]
 mod market;
 #[path = "server/round.rs"]

@@ -6,10 +6,25 @@ use fulmar_simex::server::sign;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// Something with an address.
+pub trait Served {
+    fn address(&self) -> SocketAddr;
+}
+impl Served for &Market {
+    fn address(&self) -> SocketAddr {
+        self.handle.address()
+    }
+}
+impl Served for SocketAddr {
+    fn address(&self) -> SocketAddr {
+        *self
+    }
+}
 
 /// An answer.
 #[derive(Debug)]
@@ -32,8 +47,8 @@ pub fn wall() -> i64 {
 }
 
 /// Sends a request as it stands; `None` when the connection broke without an answer.
-pub fn raw(market: &Market, method: &str, path: &str, body: &str, key: Option<&str>) -> Option<Answer> {
-    let mut stream = TcpStream::connect(market.handle.address()).unwrap();
+pub fn raw(at: impl Served, method: &str, path: &str, body: &str, key: Option<&str>) -> Option<Answer> {
+    let mut stream = TcpStream::connect(at.address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let key = key.map_or(String::new(), |k| format!("X-MBX-APIKEY: {k}\r\n"));
     let request = format!(
@@ -80,8 +95,8 @@ pub fn fault(market: &Market, json: &str) -> Value {
 /// A WebSocket.
 pub struct Socket(pub WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>);
 impl Socket {
-    pub async fn open(market: &Market, path: &str) -> Self {
-        let (stream, _) = connect_async(format!("ws://{}{path}", market.handle.address())).await.unwrap();
+    pub async fn open(at: impl Served, path: &str) -> Self {
+        let (stream, _) = connect_async(format!("ws://{}{path}", at.address())).await.unwrap();
         Self(stream)
     }
     pub async fn say(&mut self, text: &str) {
