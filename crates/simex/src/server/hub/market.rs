@@ -7,6 +7,7 @@ use super::topic::Spelled;
 use super::{Hub, Kind, Places, Topic};
 use crate::server::json::Json;
 use crate::venue::{BookReport, Exchange, ForceOrderReport, Kline, MarketEmission, PublicTrade, TickerReport};
+use fulmar_domain::instrument::SymbolStatus;
 use fulmar_domain::market::{BookTop, DepthDelta, Level, Mark};
 use fulmar_domain::num::{Price, Qty};
 use fulmar_domain::order::Side;
@@ -231,15 +232,25 @@ impl Hub {
     /// Tells the listeners of `!contractInfo` that a contract changed.
     pub(crate) fn publish_contract(&mut self, now: Timestamp, symbol: Symbol, exchange: &Exchange) {
         let brackets = exchange.brackets(symbol);
+        let status = exchange.instruments().iter().find(|i| i.symbol == symbol).map_or(SymbolStatus::NotTrading, |i| i.status);
         self.publish(&Topic::all(Kind::ContractInfo), |j| {
             j.open().word("e", "contractInfo").int("E", now.millis()).word("s", symbol.as_str()).word("ps", symbol.as_str());
-            j.word("ct", "PERPETUAL").int("dt", 4_133_404_800_000_i64).int("ot", 0).word("cs", "TRADING").list_at("bks");
+            j.word("ct", "PERPETUAL").int("dt", 4_133_404_800_000_i64).int("ot", 0).word("cs", status_word(status)).list_at("bks");
             for tier in brackets.iter().flat_map(|b| &b.tiers) {
                 j.open().int("bs", tier.tier).num("bnf", tier.floor).num("bnc", tier.cap).num("mmr", tier.mmr).num("cf", tier.cum);
                 j.int("mi", 1).int("ma", tier.leverage_max).close();
             }
             j.end().close();
         });
+    }
+}
+
+/// Status of a contract as the exchange writes it.
+pub(crate) const fn status_word(status: SymbolStatus) -> &'static str {
+    match status {
+        SymbolStatus::Trading => "TRADING",
+        SymbolStatus::PendingTrading => "PENDING_TRADING",
+        SymbolStatus::NotTrading => "SETTLING",
     }
 }
 

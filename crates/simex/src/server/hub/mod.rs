@@ -9,7 +9,7 @@ mod tamper;
 mod topic;
 mod user;
 
-pub(crate) use market::write_levels;
+pub(crate) use market::{status_word, write_levels};
 pub(crate) use tamper::{FrameFault, Tamper};
 pub(crate) use topic::{Kind, Topic};
 pub(crate) use user::{child_type, margin_word, match_word, working_word};

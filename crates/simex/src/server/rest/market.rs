@@ -1,12 +1,12 @@
 //! Public state: contracts, books, trades, mark prices, funding.
 
 use super::{Answer, Call};
-use crate::server::hub::write_levels;
+use crate::server::hub::{status_word, write_levels};
 use crate::server::json::Json;
 use crate::server::params::{invalid_symbol, not_valid};
 use crate::venue::{ApiError, PageQuery, PublicTrade};
-use fulmar_domain::instrument::{Instrument, SymbolStatus};
-use fulmar_domain::num::{Price, Ratio, Rounding};
+use fulmar_domain::instrument::Instrument;
+use fulmar_domain::num::{Ratio, Rounding};
 use fulmar_domain::order::Side;
 use fulmar_domain::symbol::Symbol;
 
@@ -56,11 +56,7 @@ fn write_contract(j: &mut Json, i: &Instrument, tier: Option<(Ratio, u16)>) {
     let hundred = |share: Ratio| share.times_int(100).unwrap_or(Ratio::ZERO);
     let maintenance = tier.map_or(Ratio::ZERO, |t| hundred(t.0));
     let initial = tier.and_then(|t| Ratio::from_int(100).ok()?.over_int(i64::from(t.1), Rounding::HalfEven).ok()).unwrap_or(Ratio::ZERO);
-    let status = match i.status {
-        SymbolStatus::Trading => "TRADING",
-        SymbolStatus::PendingTrading => "PENDING_TRADING",
-        SymbolStatus::NotTrading => "SETTLING",
-    };
+    let status = status_word(i.status);
     j.open().word("symbol", i.symbol.as_str()).word("pair", i.symbol.as_str()).word("contractType", "PERPETUAL");
     j.int("deliveryDate", NEVER_MS).int("onboardDate", 1_569_398_400_000_i64).word("status", status);
     j.dec("maintMarginPercent", maintenance, 4).dec("requiredMarginPercent", initial, 4).text("baseAsset", &i.base);
@@ -193,6 +189,3 @@ pub(super) fn open_interest(call: &mut Call<'_>) -> Answer {
     j.int("time", call.exchange.now().millis()).close();
     Ok(j)
 }
-
-/// The price that a contract shows where it has not traded yet.
-pub(super) const UNTRADED: Price = Price::ZERO;

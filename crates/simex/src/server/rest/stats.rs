@@ -1,6 +1,5 @@
 //! Klines and tickers.
 
-use super::market::UNTRADED;
 use super::{Answer, Call};
 use crate::server::json::Json;
 use crate::server::params::{Params, invalid_symbol, mandatory, not_valid};
@@ -71,7 +70,7 @@ pub(super) fn ticker_day(call: &mut Call<'_>) -> Answer {
 }
 pub(super) fn ticker_price(call: &mut Call<'_>) -> Answer {
     each(call, |j, symbol| {
-        let (price, time) = call.exchange.ticker(symbol).map_or((UNTRADED, call.exchange.now()), |t| (t.last, t.closed));
+        let Some((price, time)) = call.exchange.ticker(symbol).map(|t| (t.last, t.closed)) else { return };
         j.open().word("symbol", symbol.as_str()).dec("price", price, call.hub.places(symbol).price).int("time", time.millis()).close();
     })
 }
