@@ -60,7 +60,7 @@ pub fn lines_with(code: &str, word: &str) -> Vec<usize> {
     let stands_alone = |line: &str, at: usize| {
         let before = line[..at].chars().next_back().is_some_and(wordy);
         let after = line[at + word.len()..].chars().next().is_some_and(wordy);
-        !(head && before) && !(tail && after)
+        !(head && before || tail && after)
     };
     code.lines()
         .enumerate()
