@@ -194,6 +194,9 @@ pub fn lay(lower: &mut Tree, upper: Tree, schema: &Tree, key: &str, found: &mut 
                 });
             }
         }
+        // A limit of several figures is switched off by the word, and one that is off is switched on by its figures.
+        (below @ Tree::Table(_), leaf @ Tree::Leaf(..)) if says_off(&leaf) => *below = leaf,
+        (below, table @ Tree::Table(_)) if says_off(schema) || says_off(below) => *below = table,
         (below @ Tree::List(_), Tree::List(items)) => {
             let shape = match schema {
                 Tree::List(shapes) => shapes.first(),
@@ -214,6 +217,10 @@ pub fn lay(lower: &mut Tree, upper: Tree, schema: &Tree, key: &str, found: &mut 
             text: "this has another shape here: see config/default.toml".to_owned(),
         }),
     }
+}
+
+fn says_off(tree: &Tree) -> bool {
+    matches!(tree, Tree::Leaf(Json::String(word), ..) if word == "off")
 }
 
 fn unknown(name: &str, schema: &Tree) -> String {

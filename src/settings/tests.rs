@@ -43,6 +43,14 @@ fn later_layers_win_and_numbers_never_pass_through_floats() {
 }
 
 #[test]
+fn limits_of_several_figures_are_switched_off_and_on() {
+    let settings = with_file("[risk]\nconsecutive_losses = \"off\"\nlow_profit = { trades = 3, profit = \"0\", lock = 60000 }\n")
+        .unwrap_or_else(|found| panic!("{found:#?}"));
+    assert!(settings.risk.consecutive_losses.get().is_none());
+    assert_eq!(settings.risk.low_profit.get().map(|l| l.trades), Some(3));
+}
+
+#[test]
 fn syntax_errors_name_the_line() {
     let found = with_file("[engine]\ninstance = \n").expect_err("broken");
     assert!(found.iter().any(|v| v.origin.line == 2), "{found:?}");
