@@ -1,5 +1,6 @@
 //! The audit actor: commands are written first, then acknowledged and carried out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fulmar_domain::audit::{AuditIn, AuditNode, AuditOut};
@@ -9,6 +10,7 @@ use fulmar_domain::gate::GateOwner;
 use fulmar_domain::id::TimerId;
 use fulmar_domain::node::WakeAt;
 use fulmar_domain::operator::OperatorIn;
+use fulmar_domain::record::Record;
 use fulmar_domain::strategy::StrategyIn;
 use fulmar_domain::time::Now;
 use fulmar_ports::journal::{Durability, Priority};
@@ -34,6 +36,8 @@ pub struct Audit {
     pub quiescence: Quiescence,
     /// Tells whoever ordered.
     pub acknowledge: Acknowledge,
+    /// Commands handed to the journal whose writing has not been told yet: they outlive a failure of this actor.
+    pub waiting: BTreeMap<u64, Command>,
 }
 
 impl Audit {
@@ -55,12 +59,22 @@ impl Role for Audit {
     type Node = AuditNode;
 
     fn rebuild(&mut self, _now: Now) -> AuditNode {
-        AuditNode::default()
+        AuditNode::waiting_for(self.waiting.clone())
+    }
+
+    fn before(&mut self, input: &mut AuditIn, _now: Now) {
+        // Off the list before it is carried out: a command whose carrying out fails is never carried out twice.
+        if let AuditIn::Written { id } | AuditIn::NotWritten { id, .. } = input {
+            self.waiting.remove(id);
+        }
     }
 
     fn route(&mut self, _node: &AuditNode, out: AuditOut, now: Now) -> Option<WakeAt> {
         match out {
             AuditOut::Journal { id, record } => {
+                if let Record::Command(command) = &record {
+                    self.waiting.insert(id, command.clone());
+                }
                 let (link, hold) = (self.links.audit.clone(), self.quiescence.hold());
                 let done = Box::new(move |written: Result<u64, fulmar_ports::journal::JournalError>| {
                     link.push(match written {

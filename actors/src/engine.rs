@@ -398,6 +398,7 @@ impl Engine {
             gate: gate.clone(),
             quiescence: quiescence.clone(),
             acknowledge: parts.acknowledge,
+            waiting: std::collections::BTreeMap::new(),
         };
         launch(seat!(audit), placement.platform.as_ref(), role, clock, wakening)?;
         let role = Notifier {

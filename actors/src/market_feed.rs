@@ -6,7 +6,7 @@ use fulmar_domain::breaker::BreakerIn;
 use fulmar_domain::feed::{FeedIn, FeedNode, FeedOut};
 use fulmar_domain::id::TimerId;
 use fulmar_domain::indicator::IndicatorIn;
-use fulmar_domain::market::MarketEvent;
+use fulmar_domain::market::{MarketEvent, WarmupBars};
 use fulmar_domain::node::{Node, WakeAt};
 use fulmar_domain::operator::OperatorIn;
 use fulmar_domain::position::node::PositionIn;
@@ -36,6 +36,7 @@ impl MarketFeed {
     fn market(&self, event: MarketEvent, now: Now) {
         match &event {
             MarketEvent::BarClosed(bar) => {
+                self.recent.set_handed(bar);
                 self.links.indicator.push(IndicatorIn::Bar(*bar));
                 self.facts.note(Record::BarSeen(*bar), now);
             }
@@ -56,8 +57,13 @@ impl Role for MarketFeed {
 
     fn rebuild(&mut self, now: Now) -> FeedNode {
         let mut node = FeedNode::default();
-        // What was handed on before is known, so that nothing is handed on twice.
+        // What was handed on before is known, so that nothing is handed on twice; also what the indicators have not begun yet,
+        // so that the next bar does not seem to leave a hole.
         for warmup in self.recent.warmups() {
+            node.on(&FeedIn::Warmup(warmup), now, &mut Vec::new());
+        }
+        for bar in self.recent.handed() {
+            let warmup = WarmupBars { symbol: bar.symbol, timeframe: bar.timeframe, bars: [bar].into() };
             node.on(&FeedIn::Warmup(warmup), now, &mut Vec::new());
         }
         node

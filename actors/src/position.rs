@@ -43,6 +43,10 @@ impl Role for Position {
         let mut node = self.facts.fold().position;
         let mut unseen = Vec::new();
         let recent = &self.recent;
+        // Whoever counts frames must not see the count go back.
+        if let Some(frame) = recent.account() {
+            node.resume_frames(frame.seq);
+        }
         let contracts =
             recent.instruments().into_iter().map(PositionIn::Instrument).chain(recent.brackets().into_iter().map(PositionIn::Brackets));
         for fact in contracts.chain(recent.marks().into_iter().map(PositionIn::Mark)) {

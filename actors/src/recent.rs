@@ -19,6 +19,7 @@ const BARS_KEPT: usize = 1_500;
 struct State {
     account: Option<Arc<AccountFrame>>,
     bars: BTreeMap<(Symbol, Timeframe), VecDeque<Bar>>,
+    handed: BTreeMap<(Symbol, Timeframe), Bar>,
     frames: BTreeMap<(Symbol, Timeframe), IndicatorFrame>,
     marks: BTreeMap<Symbol, Mark>,
     feeds: BTreeMap<Symbol, FeedStatus>,
@@ -51,6 +52,14 @@ impl Recent {
                 bars.pop_front();
             }
         }
+    }
+    /// A bar that the feed has handed on, whether its handling has begun or not.
+    pub fn set_handed(&self, bar: &Bar) {
+        self.state.write().handed.insert((bar.symbol, bar.timeframe), *bar);
+    }
+    /// The newest bar of each series that the feed has handed on.
+    pub fn handed(&self) -> Vec<Bar> {
+        self.state.read().handed.values().copied().collect()
     }
     /// Bars from before the stream.
     pub fn set_warmup(&self, warmup: &WarmupBars) {

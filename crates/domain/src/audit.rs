@@ -58,6 +58,14 @@ pub struct AuditNode {
     waiting: BTreeMap<u64, Command>,
 }
 
+impl AuditNode {
+    /// A node that knows of commands handed to the journal whose writing has not been told yet.
+    #[must_use]
+    pub const fn waiting_for(waiting: BTreeMap<u64, Command>) -> Self {
+        Self { waiting }
+    }
+}
+
 impl Node for AuditNode {
     type In = AuditIn;
     type Out = AuditOut;

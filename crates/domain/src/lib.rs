@@ -26,6 +26,7 @@ pub mod operator;
 pub mod order;
 pub mod position;
 pub mod record;
+pub mod replay;
 pub mod risk;
 pub mod strategy;
 pub mod symbol;
