@@ -203,7 +203,6 @@ async fn unsubscribe_ends_a_channel_ping_is_answered_and_nonsense_gets_an_error_
 async fn a_message_beyond_64_kib_is_closed_with_1009() {
     let rig = Rig::start();
     let mut client = Client::open(&rig).await;
-    // The server may hang up while the rest of the message is still being sent.
     let sent = client.0.send(Message::text("x".repeat(70 * 1024))).await;
     let end = client.next().await;
     match end {

@@ -24,6 +24,9 @@ use std::time::{Duration, Instant};
 pub(super) const PATH: &str = "/api/v1/ws";
 /// Largest message of a client.
 const CLIENT_BYTES_MAX: usize = 64 * 1024;
+/// Up to here a message that is too large is still read to its end, so that the client hears why it is closed: hanging up on
+/// unread bytes would reset the connection before the reason arrives.
+const READ_BYTES_MAX: usize = 4 * CLIENT_BYTES_MAX;
 /// Frames taken from a ring at once.
 const TAKE_MAX: usize = 256;
 /// A client is pinged this often, and dropped when nothing came from it for three times as long.
@@ -48,6 +51,8 @@ enum End {
     TooSlow,
     Close(CloseCode, &'static str),
 }
+
+const TOO_LARGE: End = End::Close(CloseCode::Size, "a message has at most 65536 bytes");
 
 struct Client {
     session: Session,
@@ -146,12 +151,14 @@ async fn serve(mut client: Client, mut messages: actix_ws::AggregatedMessageStre
                 heard = Instant::now();
                 match message {
                     None => Err(End::Gone),
+                    Some(Ok(AggregatedMessage::Text(text))) if text.len() > CLIENT_BYTES_MAX => Err(TOO_LARGE),
+                    Some(Ok(AggregatedMessage::Binary(bytes))) if bytes.len() > CLIENT_BYTES_MAX => Err(TOO_LARGE),
                     Some(Ok(AggregatedMessage::Text(text))) => client.obey(&text).await,
                     Some(Ok(AggregatedMessage::Binary(_))) => client.send(error_frame("text_expected", "messages are JSON text")).await,
                     Some(Ok(AggregatedMessage::Ping(bytes))) => client.session.pong(&bytes).await.map_err(|_| End::Gone),
                     Some(Ok(AggregatedMessage::Pong(_))) => Ok(()),
                     Some(Ok(AggregatedMessage::Close(_))) => Err(End::Close(CloseCode::Normal, "")),
-                    Some(Err(ProtocolError::Overflow)) => Err(End::Close(CloseCode::Size, "a message has at most 65536 bytes")),
+                    Some(Err(ProtocolError::Overflow)) => Err(TOO_LARGE),
                     Some(Err(_)) => Err(End::Close(CloseCode::Protocol, "not a WebSocket frame that can be read")),
                 }
             }
@@ -191,7 +198,7 @@ pub(super) async fn open(
     }
     let (answer, session, messages) =
         actix_ws::handle(&request, payload).map_err(|error| ApiError::bad_request(format!("this path speaks WebSocket: {error}")))?;
-    let messages = messages.max_frame_size(CLIENT_BYTES_MAX).aggregate_continuations().max_continuation_size(CLIENT_BYTES_MAX);
+    let messages = messages.max_frame_size(READ_BYTES_MAX).aggregate_continuations().max_continuation_size(READ_BYTES_MAX);
     let client = Client { session, state, patience: shared.config.slow_reader_max, subscriptions: BTreeMap::new() };
     actix_web::rt::spawn(async move {
         let _place = place;
