@@ -52,6 +52,9 @@ impl Role for Position {
         for fact in contracts.chain(recent.marks().into_iter().map(PositionIn::Mark)) {
             node.on(&fact, now, &mut unseen);
         }
+        if let Some(account) = recent.account() {
+            node.resume_frames(account.seq);
+        }
         node
     }
 

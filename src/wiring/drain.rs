@@ -9,14 +9,13 @@ use fulmar_actors::gate_desk::GateDesk;
 use fulmar_actors::link::Link;
 use fulmar_actors::supervision::policy::WatchdogPolicy;
 use fulmar_actors::supervision::watchdog::{Stall, Watchdog, WatchdogHooks};
+use fulmar_adapters::exchange::binance::BinanceVenue;
 use fulmar_domain::control::Command;
 use fulmar_domain::execution::ExecIn;
 use fulmar_domain::gate::{GateOwner, GateState};
 use fulmar_domain::order::OrderRole;
 use fulmar_domain::strategy::StrategyIn;
 use fulmar_ports::exchange::TradingVenue;
-
-use super::clock::MarketClock;
 
 /// Why the process leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,14 +32,7 @@ pub(super) enum Leaving {
 const SETTLE: Duration = Duration::from_secs(5);
 
 /// No new risk; entries that stand are withdrawn; what is under way settles or stays unknown, to be asked for at the next start.
-pub(super) async fn drain(
-    leaving: &Leaving,
-    engine: &Engine,
-    venue: &(impl TradingVenue + ?Sized),
-    _clock: &MarketClock,
-    flatten: bool,
-    lock_step: bool,
-) -> u8 {
+pub(super) async fn drain(leaving: &Leaving, engine: &Engine, venue: &(impl TradingVenue + ?Sized), flatten: bool, lock_step: bool) -> u8 {
     let code = match leaving {
         Leaving::Told(_) | Leaving::MarketEnded => 0,
         Leaving::GaveUp(code) => *code,
@@ -93,6 +85,30 @@ pub(super) fn watchdog(engine: &Engine, others: Option<(&actix::Arbiter, &actix:
         watchdog.watch_arbiter("platform", &platform.handle());
     }
     Ok(watchdog)
+}
+
+/// How often the exchange's bans are looked at.
+const BAN_EVERY: Duration = Duration::from_millis(500);
+
+/// No new risk while the exchange bans this address or refuses the key.
+pub(super) fn watch_bans(venue: BinanceVenue, gate: GateDesk) {
+    actix::spawn(async move {
+        let mut ticks = tokio::time::interval(BAN_EVERY);
+        loop {
+            ticks.tick().await;
+            if let Some(error) = venue.signing_stopped() {
+                gate.hold(GateOwner::Exchange, GateState::Halted, &format!("the exchange refuses the key ({error}); nothing is signed"));
+            } else if let Some(span) = venue.banned_for() {
+                gate.hold(
+                    GateOwner::Exchange,
+                    GateState::Halted,
+                    &format!("the exchange bans this address; the ban began with {} s to go", span.0 / 1_000),
+                );
+            } else {
+                gate.hold(GateOwner::Exchange, GateState::Open, "the exchange answers again");
+            }
+        }
+    });
 }
 
 /// Compares with the exchange now and then.

@@ -1,6 +1,7 @@
 //! Wiring: builds the ports, recovers, starts the engine, and ends it in order. The only place that names actors and adapters.
 
 pub mod clock;
+mod closing;
 mod drain;
 mod feed;
 pub mod io_runtime;

@@ -12,8 +12,6 @@ use fulmar_actors::engine::Engine;
 use fulmar_actors::link::Link;
 use fulmar_actors::supervision::fault::{FaultSite, InjectError};
 use fulmar_actors::supervision::policy::SupervisionPolicy;
-use fulmar_adapters::exchange::binance::BinanceVenue;
-use fulmar_adapters::journal::segments::{ShowFilter, show};
 use fulmar_domain::audit::AuditIn;
 use fulmar_domain::control::Command;
 use fulmar_domain::gate::GateState;
@@ -21,7 +19,6 @@ use fulmar_domain::id::DecisionId;
 use fulmar_domain::indicator::{IndicatorSpec, Layout};
 use fulmar_domain::market::Timeframe;
 use fulmar_ports::BoxFuture;
-use fulmar_ports::exchange::TradingVenue;
 use fulmar_ports::journal::{Completion, Durability, Journal, JournalHealth, Priority};
 use fulmar_ports::recorder::{Recorder, Stamped};
 use fulmar_ports::store::Store;
@@ -34,7 +31,6 @@ use crate::api::desk::{
     CheckStatus, ChildShape, CommandDesk, FailureShape, GroupShape, HealthCheck, HealthDesk, InjectFault, SupervisionDesk, SupervisionView,
 };
 use crate::api::{ApiConfig, ApiState, Identity, serve as serve_api};
-use crate::cli::RunArgs;
 use crate::settings::{Mode, Settings};
 use crate::view::{LiveView, StrategyInfo, ViewConfig};
 
@@ -315,44 +311,4 @@ pub(super) fn banner(settings: &Settings, simulator: Option<&Simulator>, address
     for remark in simulator.map(|s| s.remarks.as_slice()).unwrap_or_default() {
         println!("  note        {remark}");
     }
-}
-
-/// The end of a replay: what went through, and whether the books agree.
-pub(super) async fn report(
-    engine: &Engine,
-    view: &Arc<LiveView>,
-    simulator: Option<&Simulator>,
-    args: &RunArgs,
-    took: Duration,
-    venue: &BinanceVenue,
-    journal_dir: &Path,
-) -> Result<()> {
-    view.take_up(true);
-    let summary = view.summary();
-    let tally = *engine.tally.lock();
-    let fold = engine.facts.fold();
-    let account = venue.account().await.context("the account cannot be read at the end")?;
-    let ours = engine.recent.account();
-    println!("{summary}");
-    let bars_in: u64 = simulator.map(|s| s.plan.iter().filter_map(|p| p.live_bars).sum()).unwrap_or_default();
-    println!("bars of the source {bars_in}, bars processed {}", summary.frames);
-    println!("approved {} + protective {} = sent {} + voided {}", tally.approved, tally.protective, tally.sent, tally.voided);
-    if let Some(ours) = &ours {
-        println!("wallet {} (exchange {}), equity {}, open positions {}", ours.wallet, account.wallet, ours.equity, ours.positions.len());
-    }
-    let standing = fold.execution.open_orders().count();
-    println!("orders standing {standing}, dead letters {}", engine.dead_letters.failures_total());
-    println!("took {:.1} s", took.as_secs_f64());
-    if let Some(path) = &args.ledger {
-        let mut text = String::new();
-        let filter = ShowFilter { kind_prefix: Some("ledger_booked".to_owned()), ..ShowFilter::default() };
-        show(journal_dir, 1, u64::MAX, &filter, &mut |record| {
-            text.push_str(&String::from_utf8_lossy(&record.entry.body));
-            text.push('\n');
-            true
-        })
-        .context("the journal cannot be read for the ledger")?;
-        std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
-    }
-    Ok(())
 }

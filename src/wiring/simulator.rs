@@ -88,7 +88,10 @@ pub fn start(settings: &Settings, accounts: Vec<ApiAccount>, ledger: Option<Path
         seed: simex.seed,
         ..ServerConfig::default()
     };
+    let marks = server_config.ledger.file.is_some();
     let floor = Floor::new(exchange, server_config);
+    // An independent reckoning of liquidations needs every mark price; without a file they would only fill memory.
+    floor.with_exchange(|exchange| exchange.log_mut().record_marks(marks));
     let listener = TcpListener::bind(&simex.listen).map_err(|e| bad(format!("cannot listen on {}: {e}", simex.listen)))?;
     let server = serve(listener, Arc::clone(&floor)).map_err(bad)?;
     let address = server.address();

@@ -39,8 +39,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::clock::{MarketClock, wall_ms};
 use super::io_runtime::{self, IoRuntime};
 use super::simulator::{self, BadInput, OWN_KEY, OWN_SECRET, Simulator};
-use super::{EXIT_JOURNAL, drain, feed, recovery, showing, signals};
-use crate::cli::RunArgs;
+use super::{EXIT_JOURNAL, closing, drain, feed, recovery, showing, signals};
+use crate::cli::{EXIT_FAILED, RunArgs};
 use crate::inspect::STORE_FILE;
 use crate::settings::{Mode, Settings, timeframes};
 
@@ -338,6 +338,9 @@ async fn trade(parts: Parts, simulator: Option<Simulator>, args: &RunArgs) -> Re
         lock_step,
     };
     let streams = feed::start(&venue, plan, &engine, &clock, &ended);
+    if !lock_step {
+        drain::watch_bans(venue.clone(), engine.gate.clone());
+    }
     if !lock_step && settings.exchange.survey_every_ms > 0 {
         drain::poll(engine.links.execution.clone(), Duration::from_millis(settings.exchange.survey_every_ms));
     }
@@ -350,9 +353,19 @@ async fn trade(parts: Parts, simulator: Option<Simulator>, args: &RunArgs) -> Re
     };
     tracing::info!(?leaving, "leaving");
     drop(watchdog);
-    let code = drain::drain(&leaving, &engine, &venue, &clock, settings.engine.flatten_on_exit, lock_step).await;
-    if matches!(leaving, drain::Leaving::MarketEnded) {
-        showing::report(&engine, &outlook, simulator.as_ref(), args, began.elapsed(), &venue, recovered.journal.dir()).await?;
+    let mut code = drain::drain(&leaving, &engine, &venue, settings.engine.flatten_on_exit, lock_step).await;
+    if leaving == drain::Leaving::MarketEnded {
+        journal.flush().await.context("the last records could not be written")?;
+        let end = closing::End {
+            engine: &engine,
+            view: &outlook,
+            simulator: simulator.as_ref(),
+            venue: &venue,
+            journal_dir: recovered.journal.dir(),
+        };
+        if !closing::report(&end, args, began.elapsed()).await? {
+            code = EXIT_FAILED;
+        }
     }
     drop(streams);
     engine.facts.note(Record::SessionEnded { reason: format!("{leaving:?}") }, clock.now());

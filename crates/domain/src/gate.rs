@@ -40,6 +40,8 @@ pub enum GateOwner {
     Failover,
     /// Journal: disk full or broken.
     Journal,
+    /// The exchange: it bans this address or refuses the key.
+    Exchange,
     /// Shutdown.
     Shutdown,
 }
