@@ -107,7 +107,13 @@ fn code_after_a_test_module_is_looked_at_again() {
 #[test]
 fn an_actor_that_names_the_outside_or_sends_past_links_is_found() {
     let rule = words::actors_stay_inside;
-    for line in ["use fulmar_adapters::store;", "use reqwest::Client;", "std::fs::write(a, b)", "self.risk.do_send(intent);"] {
+    for line in [
+        "use fulmar_adapters::store;",
+        "use reqwest::Client;",
+        "std::fs::write(a, b)",
+        "std::thread::sleep(d);",
+        "self.risk.do_send(intent);",
+    ] {
         fails(rule, &[("actors/src/risk.rs", line)], "actors/src/risk.rs:1: ");
     }
     passes(rule, &[("actors/src/link.rs", "recipient.do_send(envelope)"), ("actors/src/risk.rs", "self.links.risk.push(intent)")]);

@@ -32,7 +32,7 @@ pub fn domain_is_pure(tree: &Tree) -> Vec<String> {
 }
 
 /// Clients of the outside, which only adapters may name.
-const OUTSIDE: [(&str, &str); 10] = [
+const OUTSIDE: [(&str, &str); 11] = [
     ("fulmar_adapters", "actors know ports, not adapters"),
     ("fulmar_simex", "actors know ports, not the simulated exchange"),
     ("reqwest", "actors know ports, not clients"),
@@ -43,6 +43,7 @@ const OUTSIDE: [(&str, &str); 10] = [
     ("tokio::net", "actors know ports, not sockets"),
     ("std::fs", "actors know ports, not files"),
     ("SystemTime", "actors get both clocks from the `Clock` port"),
+    ("thread::sleep", "an arbiter that sleeps is a hang: use tokio's timers"),
 ];
 
 /// Sends of actix itself, which lose, reorder or flood silently.
