@@ -129,6 +129,18 @@ fn every_command_of_the_readme_exists() {
 }
 
 #[test]
+fn every_configuration_that_is_shipped_holds() {
+    let mut files: Vec<_> = std::fs::read_dir(Path::new(ROOT).join("config")).into_iter().flatten().map(|f| f.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|e| e == "toml"));
+    if files.is_empty() {
+        println!("SKIPPED: every_configuration_that_is_shipped_holds needs the folder config/");
+    }
+    for file in files {
+        output(&["check-config", "--config", file.to_str().unwrap()]);
+    }
+}
+
+#[test]
 fn variables_of_the_readme_are_read_by_the_program() {
     let page = read("README.md").unwrap();
     let Some(defaults) = read("config/default.toml") else {
