@@ -301,7 +301,7 @@ async fn the_page_can_be_looked_at() {
     world.show(Happening::Role(Role::Leader { epoch: Epoch(7), sign_until: i64::MAX }));
     let gate = GateWord { state: GateState::Open, epoch: 2 };
     world.show(Happening::Reconciled);
-    world.show(Happening::Gate { owner: GateOwner::Recovery, gate, cause: "journal and exchange agree".to_owned() });
+    world.show(Happening::Gate { owner: GateOwner::Recovery, held: GateState::Open, gate, cause: "journal and exchange agree".to_owned() });
     for minute in 0..420 {
         world.minute = minute;
         for at in 0..world.lines.len() {

@@ -193,7 +193,7 @@ async fn a_refused_signal_is_400_with_code_value_limit_and_all_failures() {
         }
         other => panic!("{other:?}"),
     }
-    let id = json["id"].as_u64().expect("id");
+    let id = json["id"].as_str().expect("an id as text, whole in every client").to_owned();
     assert_eq!(get(&rig, &format!("/api/v1/signals/{id}")).await.json()["verdict"], "refused");
     rig.stop().await;
 }
@@ -476,6 +476,7 @@ async fn metrics_count_what_went_through() {
     rig.show(Happening::Refused(api_rig::refusal(5, &[("MAX_POSITIONS", "11", "10")])));
     rig.show(Happening::Gate {
         owner: GateOwner::Breaker,
+        held: GateState::Halted,
         gate: GateWord { state: GateState::Halted, epoch: 3 },
         cause: "drawdown".to_owned(),
     });

@@ -38,7 +38,7 @@ impl GateDesk {
         }
         let now = self.clock.now();
         self.facts.note(Record::GateChanged { owner, gate, cause: cause.to_owned() }, now);
-        self.outlook.show(Happening::Gate { owner, gate, cause: cause.to_owned() }, now);
+        self.outlook.show(Happening::Gate { owner, held: state, gate, cause: cause.to_owned() }, now);
         if gate.state != before.state {
             self.links.each_strategy(&StrategyIn::Gate(gate.state));
             let severity = if gate.state == GateState::Open { Severity::Info } else { Severity::Critical };

@@ -31,7 +31,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<u64>,
+    id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failures: Option<&'a [RefusalDetail]>,
 }
@@ -103,7 +103,7 @@ impl ResponseError for ApiError {
             message: &self.message,
             value: first.map(|f| f.value.as_str()),
             limit: first.map(|f| f.limit.as_str()),
-            id: self.decision,
+            id: self.decision.map(|id| id.to_string()),
             failures: self.refusal.as_deref(),
         };
         let text = to_json(&body).unwrap_or_else(|_| format!("{{\"error\":\"{}\"}}", self.error));

@@ -162,17 +162,20 @@ impl Model {
             Happening::Account(frame) => self.account(frame),
             Happening::Ledger(_) => {}
             Happening::Trade(trip) => self.trade(&trip),
-            Happening::Gate { owner, gate, cause } => {
+            Happening::Gate { owner, held, gate, cause } => {
                 self.gate = Some(gate);
                 let word = match gate.state {
                     GateState::Open => "GATE_OPEN",
                     GateState::ReduceOnly => "GATE_REDUCE_ONLY",
                     GateState::Halted => "GATE_HALTED",
                 };
+                if held == GateState::Open {
+                    self.holds.remove(&owner);
+                } else {
+                    self.holds.insert(owner, (held, cause.clone()));
+                }
                 if gate.state == GateState::Open {
                     self.holds.clear();
-                } else {
-                    self.holds.insert(owner, (gate.state, cause.clone()));
                 }
                 let severity = if gate.state == GateState::Open { Severity::Info } else { Severity::Warning };
                 self.event("gate", severity, word.to_owned(), cause, None, now.market);

@@ -12,6 +12,14 @@ use fulmar_domain::symbol::Symbol;
 use fulmar_domain::time::Timestamp;
 use serde::Serialize;
 
+/// Ids as text: they use more bits than a JavaScript number keeps.
+mod id_text {
+    /// Writes an id.
+    pub(super) fn serialize<S: serde::Serializer>(id: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(id)
+    }
+}
+
 /// Prices of a symbol. What is not known is null.
 #[derive(Clone, Debug, Default, Serialize)]
 #[expect(missing_docs, reason = "plain words; *_24h over the last 24 hours")]
@@ -173,7 +181,8 @@ pub struct OrderShape {
     pub order_id: Option<i64>,
     /// The exchange's number of the conditional order, once known.
     pub algo_id: Option<i64>,
-    /// The decision behind it; 0 where there is none.
+    /// The decision behind it; "0" where there is none.
+    #[serde(with = "id_text")]
     pub decision: u64,
     pub strategy: StrategyId,
     pub symbol: Symbol,
@@ -299,6 +308,7 @@ pub enum Verdict {
 #[expect(missing_docs, reason = "plain words")]
 pub struct SignalShape {
     /// The decision's id; `GET /api/v1/signals/{id}`.
+    #[serde(with = "id_text")]
     pub id: u64,
     pub strategy: StrategyId,
     pub symbol: Symbol,

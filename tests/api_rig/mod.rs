@@ -521,6 +521,7 @@ impl Rig {
         self.show(Happening::Role(Role::Leader { epoch: Epoch(7), sign_until: i64::MAX }));
         self.show(Happening::Gate {
             owner: GateOwner::Recovery,
+            held: GateState::Open,
             gate: GateWord { state: GateState::Open, epoch: 2 },
             cause: "reconciled".to_owned(),
         });

@@ -2,7 +2,7 @@
 
 use fulmar_domain::account::AccountFrame;
 use fulmar_domain::control::Notice;
-use fulmar_domain::gate::{GateOwner, GateWord, Role};
+use fulmar_domain::gate::{GateOwner, GateState, GateWord, Role};
 use fulmar_domain::market::{FeedStatus, IndicatorFrame, MarketEvent};
 use fulmar_domain::order::{OrderIntent, OrderUpdate};
 use fulmar_domain::record::{LedgerEntry, RefusalRecord, RoundTrip};
@@ -36,6 +36,8 @@ pub enum Happening {
     Gate {
         /// Who moved it.
         owner: GateOwner,
+        /// What the owner itself holds it at since; open when it let go, whatever others still hold.
+        held: GateState,
         /// The gate now.
         gate: GateWord,
         /// Why.

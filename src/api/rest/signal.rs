@@ -133,7 +133,7 @@ pub(in crate::api) async fn give(
         Ok(answer) => answer,
         Err(_) => {
             let follow = format!("/api/v1/signals/{decision}");
-            json(StatusCode::ACCEPTED, &serde_json::json!({ "status": "pending", "id": decision.0, "follow": follow }))
+            json(StatusCode::ACCEPTED, &serde_json::json!({ "status": "pending", "id": decision.to_string(), "follow": follow }))
         }
     }
 }
