@@ -83,11 +83,15 @@ fn check_program(arguments: &[String], helps: &mut BTreeMap<String, String>) -> 
 fn check_call(arguments: &[String], reference: &str) -> Vec<String> {
     let url = arguments.iter().find_map(|w| w.strip_prefix("http://127.0.0.1:8080"));
     let Some(path) = url else { return vec!["no call to the engine's address".to_owned()] };
+    // The page may leave the common head away.
+    let below = |path: &str| path.strip_prefix("/api/v1").unwrap_or(path).trim_start_matches('/').to_owned();
     let known = |pattern: &str| {
+        let (pattern, path) = (below(pattern), below(path));
         let (pattern, path): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
         pattern.len() == path.len() && pattern.iter().zip(&path).all(|(p, s)| p == s || p.starts_with('{'))
     };
-    let named = reference.split(['`', ' ', '\n', '"', '(', ')']).any(|word| word.starts_with('/') && known(word));
+    let mut spans = reference.split('`').skip(1).step_by(2).flat_map(|span| span.split([' ', '?', ',', '\n']));
+    let named = spans.any(known);
     if named || path == "/" { Vec::new() } else { vec![format!("docs/api.md does not name {path}")] }
 }
 
