@@ -91,3 +91,16 @@ fn warm_up_bars_that_follow_on_are_taken_without_starting_anew() {
     assert_eq!(out.len(), 2, "only the bars after the last one");
     assert!(out.iter().all(|o| matches!(o, IndicatorOut::Frame(f) if f.warm)));
 }
+
+#[test]
+fn a_hole_in_the_history_itself_is_not_asked_for_again() {
+    let mut node = node();
+    feed(&mut node, warmup(0..4));
+    assert!(matches!(feed(&mut node, IndicatorIn::Bar(bar(6)))[0], IndicatorOut::Missing { .. }));
+    let with_hole: Arc<[Bar]> = (0..4).chain(5..7).map(bar).collect();
+    let symbol = Symbol::new("BTCUSDT").unwrap();
+    let out = feed(&mut node, IndicatorIn::Warmup(WarmupBars { symbol, timeframe: Timeframe::M1, bars: with_hole }));
+    assert!(out.iter().all(|o| matches!(o, IndicatorOut::Frame(_))), "or it would be asked for without end: {out:?}");
+    let filled: Vec<_> = (7..10).map(|minute| feed(&mut node, IndicatorIn::Bar(bar(minute)))).collect();
+    assert!(frame(&filled[2]).warm, "warm again once enough bars followed on each other");
+}

@@ -119,7 +119,10 @@ impl Series {
             let expected = last.plus(bar.timeframe.span());
             if bar.open_time != expected {
                 (self.set, self.row) = (fresh.clone(), None);
-                out.push(IndicatorOut::Missing { symbol: bar.symbol, timeframe: bar.timeframe, from: expected, to: bar.open_time });
+                // A hole in history is the exchange's own: asking again would bring the same bars.
+                if !history {
+                    out.push(IndicatorOut::Missing { symbol: bar.symbol, timeframe: bar.timeframe, from: expected, to: bar.open_time });
+                }
             }
         }
         match self.set.update(&BarF64::from(bar)) {
