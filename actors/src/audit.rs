@@ -58,6 +58,8 @@ impl Audit {
 impl Role for Audit {
     type Node = AuditNode;
 
+    const NAME: &'static str = "audit";
+
     fn rebuild(&mut self, _now: Now) -> AuditNode {
         AuditNode::waiting_for(self.waiting.clone())
     }

@@ -37,6 +37,8 @@ pub struct CircuitBreaker {
 impl Role for CircuitBreaker {
     type Node = BreakerNode;
 
+    const NAME: &'static str = "circuit_breaker";
+
     fn rebuild(&mut self, _now: Now) -> BreakerNode {
         BreakerNode::new(self.settings.clone())
     }

@@ -4,6 +4,7 @@
 //! comes back as a message to the same address.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fulmar_domain::breaker::BreakerIn;
 use fulmar_domain::control::{Notice, Severity};
@@ -31,6 +32,7 @@ use crate::link::{Link, Origin};
 use crate::links::Links;
 use crate::recent::Recent;
 use crate::shell::Role;
+use crate::supervision::failure::in_hand;
 
 /// What the execution actor needs.
 pub struct Execution {
@@ -180,6 +182,8 @@ const FILLS_PAGE: usize = 1_000;
 impl Role for Execution {
     type Node = ExecutionNode;
 
+    const NAME: &'static str = "execution";
+
     fn rebuild(&mut self, _now: Now) -> ExecutionNode {
         self.facts.fold().execution
     }
@@ -213,6 +217,10 @@ impl Role for Execution {
             ExecOut::Place { order, sign_until } => {
                 let client_id = order.client_id;
                 self.tally.lock().sent += 1;
+                if let Some(frame) = in_hand().map(|h| h.received_ns).filter(|ns| *ns != 0) {
+                    let took = self.gate.clock.monotonic_ns().saturating_sub(frame);
+                    metrics::histogram!("fulmar_tick_to_order_seconds").record(Duration::from_nanos(took));
+                }
                 self.request(self.venue.place(order, sign_until), move |outcome| ExecIn::Placed { client_id, outcome });
             }
             ExecOut::Cancel(order) => {

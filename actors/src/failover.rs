@@ -111,6 +111,8 @@ impl Failover {
 impl Role for Failover {
     type Node = FailoverNode;
 
+    const NAME: &'static str = "failover";
+
     fn rebuild(&mut self, _now: Now) -> FailoverNode {
         FailoverNode::new(self.rules)
     }

@@ -62,6 +62,8 @@ impl Indicator {
 impl Role for Indicator {
     type Node = IndicatorNode;
 
+    const NAME: &'static str = "indicator";
+
     fn rebuild(&mut self, now: Now) -> IndicatorNode {
         let mut node = IndicatorNode::new(&self.specs);
         let mut unseen = Vec::new();

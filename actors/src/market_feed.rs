@@ -55,6 +55,8 @@ impl MarketFeed {
 impl Role for MarketFeed {
     type Node = FeedNode;
 
+    const NAME: &'static str = "market_feed";
+
     fn rebuild(&mut self, now: Now) -> FeedNode {
         let mut node = FeedNode::default();
         // What was handed on before is known, so that nothing is handed on twice; also what the indicators have not begun yet,

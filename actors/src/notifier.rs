@@ -37,6 +37,8 @@ pub struct Notifier {
 impl Role for Notifier {
     type Node = NotifyNode;
 
+    const NAME: &'static str = "notifier";
+
     fn rebuild(&mut self, _now: Now) -> NotifyNode {
         NotifyNode::new(self.window)
     }

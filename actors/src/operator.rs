@@ -33,6 +33,8 @@ pub struct Operator {
 impl Role for Operator {
     type Node = OperatorNode;
 
+    const NAME: &'static str = "operator";
+
     fn rebuild(&mut self, now: Now) -> OperatorNode {
         let mut node = OperatorNode::default();
         let mut unseen = Vec::new();

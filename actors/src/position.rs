@@ -39,6 +39,8 @@ pub struct Position {
 impl Role for Position {
     type Node = PositionNode;
 
+    const NAME: &'static str = "position";
+
     fn rebuild(&mut self, now: Now) -> PositionNode {
         let mut node = self.facts.fold().position;
         let mut unseen = Vec::new();

@@ -37,6 +37,8 @@ pub struct Risk {
 impl Role for Risk {
     type Node = RiskNode;
 
+    const NAME: &'static str = "risk";
+
     fn rebuild(&mut self, now: Now) -> RiskNode {
         let mut node = RiskNode::new(self.limits.clone());
         let mut unseen = Vec::new();

@@ -22,6 +22,9 @@ pub trait Role: Sized + Unpin + 'static {
     /// The rule that it carries out.
     type Node: Node<In: Send + 'static, Out: Unpin + 'static> + Unpin + 'static;
 
+    /// Name in metrics.
+    const NAME: &'static str;
+
     /// A node from facts: at the start and after each failure.
     fn rebuild(&mut self, now: Now) -> Self::Node;
     /// Called once the node stands, at the start and after each failure.
@@ -55,13 +58,15 @@ pub struct Shell<R: Role> {
     wakening: Wakening,
     due: BTreeMap<(Timestamp, TimerId), ()>,
     out: Vec<<R::Node as Node>::Out>,
+    reached: metrics::Histogram,
 }
 
 impl<R: Role> Shell<R> {
     /// A shell whose node is built from facts at once.
     pub fn new(mut role: R, clock: Arc<dyn Clock>, wakening: Wakening) -> Self {
         let node = role.rebuild(clock.now());
-        Self { role, node, clock, wakening, due: BTreeMap::new(), out: Vec::new() }
+        let reached = metrics::histogram!("fulmar_frame_to_actor_seconds", "actor" => R::NAME);
+        Self { role, node, clock, wakening, due: BTreeMap::new(), out: Vec::new(), reached }
     }
 
     fn take(&mut self, input: &mut <R::Node as Node>::In, now: Now, ctx: &mut Context<Self>) {
@@ -139,6 +144,11 @@ impl<R: Role> Handler<Envelope<<R::Node as Node>::In>> for Shell<R> {
     fn handle(&mut self, mut message: Envelope<<R::Node as Node>::In>, ctx: &mut Self::Context) {
         let _tag = message.tag();
         let now = self.clock.now();
+        if message.received_ns != 0 {
+            // For display only: no decision reads it.
+            let waited = self.clock.monotonic_ns().saturating_sub(message.received_ns);
+            self.reached.record(Duration::from_nanos(waited));
+        }
         if self.wakening == Wakening::MarketTime {
             self.wake_due(now, ctx);
         }

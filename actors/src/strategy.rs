@@ -46,6 +46,8 @@ pub struct Strategy {
 impl Role for Strategy {
     type Node = StrategyNode;
 
+    const NAME: &'static str = "strategy";
+
     fn rebuild(&mut self, now: Now) -> StrategyNode {
         self.generation = self.generation.wrapping_add(1);
         let start = StrategyStart { gate: self.gate.read().state, paused: self.paused, ids: DecisionIds::new(self.lane, self.generation) };

@@ -6,6 +6,7 @@ mod drain;
 mod feed;
 pub mod io_runtime;
 pub mod logging;
+mod order_log;
 pub mod recovery;
 mod showing;
 pub mod signals;

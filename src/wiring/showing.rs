@@ -22,6 +22,7 @@ use fulmar_ports::BoxFuture;
 use fulmar_ports::journal::{Completion, Durability, Journal, JournalHealth, Priority};
 use fulmar_ports::recorder::{Recorder, Stamped};
 use fulmar_ports::store::Store;
+use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -249,6 +250,29 @@ impl Shown {
     }
 }
 
+/// Bounds of the latency histograms, in seconds: from a hop within a thread to a lost answer.
+const LATENCIES: [f64; 12] = [1e-6, 5e-6, 2e-5, 1e-4, 5e-4, 2e-3, 5e-3, 1e-2, 5e-2, 0.25, 1.0, 5.0];
+
+/// Installs the recorder of metrics; to be done before any actor makes its own.
+pub(super) fn metrics() -> Result<PrometheusHandle> {
+    let builder =
+        metrics_exporter_prometheus::PrometheusBuilder::new().set_buckets(&LATENCIES).context("the latency bounds do not hold")?;
+    let recorder = builder.build_recorder();
+    let handle = recorder.handle();
+    if ::metrics::set_global_recorder(recorder).is_err() {
+        tracing::warn!("metrics are recorded elsewhere already");
+    }
+    let upkeep = handle.clone();
+    actix::spawn(async move {
+        let mut ticks = tokio::time::interval(Duration::from_secs(5));
+        loop {
+            ticks.tick().await;
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(handle)
+}
+
 /// Serves the API.
 pub(super) async fn serve(
     settings: &Settings,
@@ -257,12 +281,8 @@ pub(super) async fn serve(
     commands: &Commands,
     store: Arc<dyn Store>,
     journal: Arc<dyn Journal>,
+    metrics: PrometheusHandle,
 ) -> Result<Shown> {
-    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
-    let metrics = recorder.handle();
-    if metrics::set_global_recorder(recorder).is_err() {
-        tracing::warn!("metrics are recorded elsewhere already");
-    }
     let state = ApiState {
         identity: Identity {
             version: env!("CARGO_PKG_VERSION").to_owned(),

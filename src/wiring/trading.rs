@@ -39,7 +39,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::clock::{MarketClock, wall_ms};
 use super::io_runtime::{self, IoRuntime};
 use super::simulator::{self, BadInput, OWN_KEY, OWN_SECRET, Simulator};
-use super::{EXIT_JOURNAL, closing, drain, feed, recovery, showing, signals};
+use super::{EXIT_JOURNAL, closing, drain, feed, order_log, recovery, showing, signals};
 use crate::cli::{EXIT_FAILED, RunArgs};
 use crate::inspect::STORE_FILE;
 use crate::settings::{Mode, Settings, timeframes};
@@ -258,6 +258,7 @@ async fn trade(parts: Parts, simulator: Option<Simulator>, args: &RunArgs) -> Re
             tracing::error!(code, "asked to leave while leaving");
         }
     });
+    let metrics = showing::metrics()?;
     let outlook = showing::start(&settings, &known.timeframes, &known.specs)?;
     let commands = showing::Commands::new();
     let recorder: Arc<dyn Recorder> =
@@ -275,7 +276,7 @@ async fn trade(parts: Parts, simulator: Option<Simulator>, args: &RunArgs) -> Re
         grant: Some(grant.clone()),
         holder: settings.lease.holder.clone(),
         channels: channels(&settings)?,
-        outlook: outlook.clone(),
+        outlook: Arc::new(order_log::OrderLog { view: Arc::clone(&outlook), loud: !lock_step }),
         acknowledge: commands.acknowledge(),
         strategies: settings.strategies.clone(),
         specs: known.specs.clone(),
@@ -323,7 +324,8 @@ async fn trade(parts: Parts, simulator: Option<Simulator>, args: &RunArgs) -> Re
         let (store, journal) = (Arc::clone(&store), Arc::clone(&journal));
         async move { store.follow(journal, store_told).await }
     });
-    let shown = showing::serve(&settings, &engine, &outlook, &commands, Arc::clone(&store) as Arc<dyn Store>, journal.clone()).await?;
+    let shown =
+        showing::serve(&settings, &engine, &outlook, &commands, Arc::clone(&store) as Arc<dyn Store>, journal.clone(), metrics).await?;
     let watchdog = drain::watchdog(&engine, (!lock_step).then_some((&safety, &platform)))?;
     let ended = Arc::new(Notify::new());
     let plan = StreamPlan {
