@@ -73,7 +73,7 @@ impl Outlook for OrderLog {
             Happening::Refused(refusal) => self.refused(refusal),
             Happening::Order(update) => self.order(update),
             Happening::Trade(trip) => self.trade(trip),
-            Happening::Gate { owner, gate, cause } => info!(?owner, state = ?gate.state, epoch = gate.epoch, "gate: {cause}"),
+            Happening::Gate { owner, gate, cause, .. } => info!(?owner, state = ?gate.state, epoch = gate.epoch, "gate: {cause}"),
             _ => {}
         }
         self.view.show(happening, now);
