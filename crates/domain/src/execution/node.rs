@@ -245,7 +245,7 @@ pub(super) enum TimerFor {
 }
 
 /// How many final orders are remembered, to recognise late events and their fills.
-const FINAL_ORDERS_KEPT: usize = 4_096;
+pub(super) const FINAL_ORDERS_KEPT: usize = 4_096;
 
 /// Owner of the orders of one account. See the module's page.
 #[derive(Debug, Clone)]
@@ -790,7 +790,7 @@ impl ExecutionNode {
         self.keep(desk, now, out);
     }
 
-    fn forget_later(&mut self, client_id: ClientOrderId) {
+    pub(super) fn forget_later(&mut self, client_id: ClientOrderId) {
         self.finals.push_back(client_id);
         while self.finals.len() > FINAL_ORDERS_KEPT {
             if let Some(order) = self.finals.pop_front().and_then(|old| self.orders.remove(&old)).and_then(|o| o.order_id) {

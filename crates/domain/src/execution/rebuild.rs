@@ -22,6 +22,8 @@ impl ExecutionNode {
                 let voided = self.orders.values_mut().find(|o| o.order.intent == *intent && o.status == OrderStatus::Pending);
                 if let Some(live) = voided {
                     live.status = OrderStatus::Dead;
+                    let client_id = live.order.client_id;
+                    self.forget_later(client_id);
                 }
             }
             Record::OrderUpdated(update) => self.replay_update(update),
@@ -42,13 +44,21 @@ impl ExecutionNode {
         if let (Some(order), Some(client_id)) = (update.order, own) {
             self.by_order.insert(order, client_id);
         }
+        let mut ended = None;
         if let Some(live) = own.and_then(|id| self.orders.get_mut(&id)) {
+            if !live.is_final() && update.status.is_final() {
+                ended = own;
+            }
             live.status = update.status;
             live.order_id = update.order.or(live.order_id);
             live.algo_id = update.algo.or(live.algo_id);
             live.filled = update.filled;
             live.filled_at_venue = live.filled_at_venue.max(update.filled);
             live.sent = live.sent || update.status.rank() >= OrderStatus::New.rank();
+        }
+        // A fold that runs as long as the process keeps no more than the node does.
+        if let Some(client_id) = ended {
+            self.forget_later(client_id);
         }
         let Some(fill) = update.fill.filter(|fill| self.count(fill)) else { return };
         self.move_net(&fill);
@@ -109,5 +119,43 @@ impl ExecutionNode {
             out.push(ExecOut::Cancel(order));
         }
         self.reconcile(now, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::execution::ExecutionRules;
+    use crate::execution::node::FINAL_ORDERS_KEPT;
+    use crate::id::{DecisionId, Epoch, IntentSeq, OwnOrder, StrategyId};
+    use crate::num::Qty;
+    use crate::order::{ExitReason, OrderKind, PositionSide, VenueOrder};
+    use crate::symbol::Symbol;
+
+    #[test]
+    fn a_fold_remembers_no_more_final_orders_than_the_node() {
+        let symbol = Symbol::new("BTCUSDT").expect("symbol");
+        let mut fold = ExecutionNode::new(ExecutionRules::default(), Epoch(1), &[symbol], Timestamp::ZERO);
+        for intent in 1..=FINAL_ORDERS_KEPT as u64 + 100 {
+            let own = OwnOrder { epoch: Epoch(1), intent: IntentSeq(intent), attempt: 0 };
+            let order = VenueOrder {
+                intent: IntentSeq(intent),
+                client_id: ClientOrderId::own("fulmar", own).expect("fits"),
+                decision: DecisionId(intent),
+                strategy: StrategyId::operator(),
+                symbol,
+                side: Side::Buy,
+                position_side: PositionSide::Both,
+                kind: OrderKind::Market,
+                qty: Qty::ONE,
+                reduce_only: true,
+                close_position: false,
+                role: OrderRole::Exit { reason: ExitReason::Signal },
+                decided: Timestamp::ZERO,
+            };
+            fold.replay(&Record::OrderPlanned(order));
+            fold.replay(&Record::OrderVoided { decision: DecisionId(intent), intent: Some(IntentSeq(intent)), cause: String::new() });
+        }
+        assert_eq!(fold.orders.len(), FINAL_ORDERS_KEPT);
     }
 }
