@@ -52,6 +52,7 @@ use crate::supervision::guard::Seat;
 use crate::supervision::policy::SupervisionPolicy;
 use crate::supervision::supervisor::Supervisor;
 use crate::trade_gate::TradeGate;
+use crate::turnstile::Turnstile;
 
 use hooks::{HaltAndExit, MarketHooks, PlatformHooks, StrategyHooks, TradingHooks};
 use letters::Letters;
@@ -410,6 +411,10 @@ impl Engine {
             outlook: Arc::clone(outlook),
         };
         launch(seat!(notifier), placement.platform.as_ref(), role, clock, wakening)?;
+        let turnstile = Turnstile::new(links.execution.clone(), quiescence, wakening == Wakening::MarketTime);
+        if wakening == Wakening::MarketTime {
+            actix::spawn(turnstile.clone().run());
+        }
         let role = Execution {
             gate,
             links,
@@ -417,7 +422,7 @@ impl Engine {
             recent: recent.clone(),
             venue: parts.venue,
             background: parts.background,
-            quiescence,
+            turnstile,
             outlook: Arc::clone(outlook),
             fence: parts.fence,
             first_fence: parts.first_fence,

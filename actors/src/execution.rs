@@ -27,12 +27,12 @@ use parking_lot::Mutex;
 
 use crate::facts::Facts;
 use crate::gate_desk::GateDesk;
-use crate::link::quiescence::Quiescence;
-use crate::link::{Link, Origin};
+use crate::link::Link;
 use crate::links::Links;
 use crate::recent::Recent;
 use crate::shell::Role;
 use crate::supervision::failure::in_hand;
+use crate::turnstile::Turnstile;
 
 /// What the execution actor needs.
 pub struct Execution {
@@ -48,8 +48,8 @@ pub struct Execution {
     pub venue: Arc<dyn TradingVenue>,
     /// Where requests run.
     pub background: Arc<dyn Background>,
-    /// Work under way.
-    pub quiescence: Quiescence,
+    /// Where answers come back in.
+    pub turnstile: Turnstile,
     /// The tap.
     pub outlook: Arc<dyn Outlook>,
     /// After a failure: how long a request signed before it may still reach the exchange.
@@ -81,15 +81,12 @@ impl Execution {
             self.facts.record(record, now, Durability::Lazy, priority, None);
             return;
         };
-        let (link, gate, hold) = (self.links.execution.clone(), self.gate.gate.clone(), self.quiescence.hold());
-        let origin = Origin::here();
+        let (ticket, gate) = (self.turnstile.ticket(), self.gate.gate.clone());
         let done = Box::new(move |written: Result<u64, fulmar_ports::journal::JournalError>| {
-            let message = match written {
+            ticket.deliver(match written {
                 Ok(_) => ExecIn::Durable { client_id, gate: gate.read() },
                 Err(error) => ExecIn::NotDurable { client_id, cause: error.to_string() },
-            };
-            link.push_from(origin, message);
-            drop(hold);
+            });
         });
         self.facts.record(record, now, Durability::Synced, priority, Some(done));
     }
@@ -100,15 +97,13 @@ impl Execution {
         answer: std::pin::Pin<Box<dyn Future<Output = T> + Send>>,
         message: impl FnOnce(T) -> ExecIn + Send + 'static,
     ) {
-        let (link, breaker, hold) = (self.links.execution.clone(), self.links.breaker.clone(), self.quiescence.hold());
-        let origin = Origin::here();
+        let (ticket, breaker) = (self.turnstile.ticket(), self.links.breaker.clone());
         self.background.spawn(Box::pin(async move {
             let input = message(answer.await);
             if let Some(failed) = call_failed(&input) {
                 breaker.push(BreakerIn::Errors { failed });
             }
-            link.push_from(origin, input);
-            drop(hold);
+            ticket.deliver(input);
         }));
     }
 

@@ -29,3 +29,4 @@ pub mod shell;
 pub mod strategy;
 pub mod supervision;
 pub mod trade_gate;
+pub mod turnstile;
