@@ -312,7 +312,7 @@ async fn not_found_and_already_so_are_told_apart_from_errors() {
 async fn documented_account_answers_are_read_whole() {
     let (url, _) = serve(|line| {
         ok(match line {
-            l if l.contains("v3/account") => r#"{"assets":[{"asset":"USDT","walletBalance":"23.5"}],"positions":[{"symbol":"ADAUSDT","positionSide":"BOTH","positionAmt":"30"}]}"#,
+            l if l.contains("v3/account") => r#"{"assets":[{"asset":"USDT","walletBalance":"23.5","updateTime":1700000000001}],"positions":[{"symbol":"ADAUSDT","positionSide":"BOTH","positionAmt":"30","updateTime":1700000000002}]}"#,
             l if l.contains("positionRisk") => r#"[{"symbol":"ADAUSDT","positionSide":"BOTH","positionAmt":"30","entryPrice":"0.38512345678","isolatedWallet":"0","x":1}]"#,
             l if l.contains("symbolConfig") => r#"[{"symbol":"ADAUSDT","marginType":"CROSSED","isAutoAddMargin":false,"leverage":21,"maxNotionalValue":"1"}]"#,
             l if l.contains("commissionRate") => r#"{"symbol":"BTCUSDT","makerCommissionRate":"0.0002","takerCommissionRate":"0.0004"}"#,
@@ -327,6 +327,7 @@ async fn documented_account_answers_are_read_whole() {
     let account = venue.account().await.expect("account");
     assert!(account.hedge_mode);
     assert_eq!(account.wallet.to_string(), "23.5");
+    assert_eq!(account.time, Timestamp(1_700_000_000_002), "the stamp is the exchange's own, on the clock of fills");
     assert_eq!(account.positions[0].entry.to_string(), "0.38512346");
     assert_eq!(account.settings[0].leverage, 21);
     assert_eq!(account.taker_fee.to_string(), "0.0004");

@@ -225,12 +225,15 @@ pub(super) struct AccountPosition {
     pub symbol: Symbol,
     pub position_side: PositionSide,
     pub position_amt: Qty,
+    update_time: i64,
 }
 
 /// What `v3/account` says: the USDT wallet and the amounts of positions that are not flat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wallet {
     pub usdt: Usdt,
+    /// When wallet or positions changed last, by the exchange's own account; missing for an account that never held anything.
+    pub changed: Option<Timestamp>,
     pub positions: Vec<AccountPosition>,
 }
 
@@ -241,6 +244,7 @@ pub(super) fn wallet(body: &[u8]) -> Result<Wallet, QueryError> {
     struct Asset {
         asset: String,
         wallet_balance: Usdt,
+        update_time: i64,
     }
     #[derive(Deserialize)]
     struct Answer {
@@ -248,11 +252,13 @@ pub(super) fn wallet(body: &[u8]) -> Result<Wallet, QueryError> {
         positions: Vec<AccountPosition>,
     }
     let answer: Answer = read("account", body)?;
+    let of_assets = answer.assets.iter().filter(|a| a.asset == "USDT").map(|a| a.update_time);
+    let changed = of_assets.chain(answer.positions.iter().map(|p| p.update_time)).max().filter(|ms| *ms > 0).map(Timestamp);
     // An account that never held USDT lists none; that is a balance of zero, not a missing field.
     let usdt = answer.assets.iter().find(|a| a.asset == "USDT").map_or(Usdt::ZERO, |a| a.wallet_balance);
     let mut positions: Vec<_> = answer.positions.into_iter().filter(|p| !p.position_amt.is_zero()).collect();
     positions.sort_by_key(|p| (p.symbol, p.position_side));
-    Ok(Wallet { usdt, positions })
+    Ok(Wallet { usdt, changed, positions })
 }
 
 /// A position of `v3/positionRisk`; its margin mode is in `symbolConfig`.

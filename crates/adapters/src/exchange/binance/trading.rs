@@ -175,7 +175,7 @@ async fn account_now(rest: Arc<Rest>) -> Result<AccountSnapshot, QueryError> {
     let mut before = answers::wallet(&rest.ask_now(wallet()).await?)?;
     for _ in 0..ACCOUNT_TRIES {
         let positions = answers::positions(&rest.ask_now(get("/fapi/v3/positionRisk", Query::new(), 5)).await?)?;
-        let time = rest.clock.now();
+        let read_at = rest.clock.now();
         let after = answers::wallet(&rest.ask_now(wallet()).await?)?;
         let same = after == before
             && positions.len() == after.positions.len()
@@ -187,6 +187,9 @@ async fn account_now(rest: Arc<Rest>) -> Result<AccountSnapshot, QueryError> {
         if !same {
             continue;
         }
+        // What the answer contains is told by the exchange's stamps, which are on the clock of fills; a simulated market's clock
+        // is not the protocol's.
+        let time = if rest.settings.lock_step { read_at } else { before.changed.unwrap_or(read_at) };
         let mut of_venue = Vec::with_capacity(positions.len());
         for p in positions {
             let margin_mode = settings.iter().find(|s| s.symbol == p.symbol).map(|s| s.margin_mode).ok_or_else(|| {
