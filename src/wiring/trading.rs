@@ -16,6 +16,7 @@ use fulmar_adapters::exchange::binance::{BinanceSettings, BinanceVenue};
 use fulmar_adapters::journal::recorder::JournalRecorder;
 use fulmar_adapters::lease::file::FileLease;
 use fulmar_adapters::store::sqlite::{SqliteStore, StoreSettings};
+use fulmar_domain::execution::Outcome;
 use fulmar_domain::failover::LeaseRules;
 use fulmar_domain::feed::FeedIn;
 use fulmar_domain::gate::{GateOwner, GateState};
@@ -27,7 +28,7 @@ use fulmar_domain::symbol::Symbol;
 use fulmar_domain::time::Span;
 use fulmar_ports::channel::Channel;
 use fulmar_ports::clock::Clock;
-use fulmar_ports::exchange::{MarketReference, StreamPlan, TradingVenue};
+use fulmar_ports::exchange::{MarketReference, QueryError, StreamPlan, TradingVenue};
 use fulmar_ports::journal::{Journal, JournalHealth};
 use fulmar_ports::lease::{Lease, LeaseError, LeaseGrant};
 use fulmar_ports::recorder::Recorder;
@@ -50,6 +51,8 @@ const LEASE_FOLDER: &str = "lease";
 const FENCE_MARGIN: Span = Span::secs(5);
 /// How long a webhook may take.
 const WEBHOOK_TIMEOUT_MS: u64 = 5_000;
+/// How often an exchange that cannot be reached is asked again at the start, a second apart.
+const REACH_TRIES: u32 = 10;
 /// Bars that are asked for at the start, at least.
 const WARMUP_MIN: u16 = 300;
 
@@ -71,7 +74,7 @@ pub(super) fn run(settings: Settings, args: &RunArgs) -> Result<u8> {
     };
     let lock_step = simulator.is_some() && settings.simex.speed == "max";
     let venue = venue(&settings, simulator.as_ref(), lock_step, io.handle().clone())?;
-    let known = io.block_on(learn(&settings, &venue))?;
+    let (known, grant) = io.block_on(learn_as_leader(&settings, &venue, lease.as_ref(), grant))?;
     let market_now = known.recent.marks().iter().map(|m| m.time).max().unwrap_or_default();
     let clock = Arc::new(MarketClock::new(market_now, lock_step));
     let desk: Arc<OnceLock<GateDesk>> = Arc::default();
@@ -166,13 +169,54 @@ struct Known {
     warmups: Vec<WarmupBars>,
 }
 
+/// Asks until there is an answer: a restart in a minute whose requests are spent, or while the exchange is away for a moment,
+/// must not fail. A refusal is told at once, an exchange that stays away after [`REACH_TRIES`].
+async fn patient<T>(ask: impl AsyncFn() -> Result<T, QueryError>) -> Result<T, QueryError> {
+    let mut tries = 0;
+    loop {
+        match ask().await {
+            Err(QueryError::Throttled(span)) => {
+                let wait = Duration::from_millis(u64::try_from(span.0).unwrap_or(0).clamp(100, 60_000));
+                tracing::warn!(wait_ms = wait.as_millis(), "the exchange takes no more requests for now: waiting");
+                tokio::time::sleep(wait).await;
+            }
+            Err(QueryError::Unreachable(why)) if tries < REACH_TRIES => {
+                tries += 1;
+                tracing::warn!(%why, tries, "the exchange does not answer: asking again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Learns and keeps the lease meanwhile: an exchange that makes us wait must not cost the lead.
+async fn learn_as_leader(
+    settings: &Settings,
+    venue: &BinanceVenue,
+    lease: &dyn Lease,
+    mut grant: LeaseGrant,
+) -> Result<(Known, LeaseGrant)> {
+    let learning = learn(settings, venue);
+    tokio::pin!(learning);
+    let mut ticks = tokio::time::interval(Duration::from_millis(u64::try_from(settings.lease.renew_ms).unwrap_or(1_000).max(1)));
+    loop {
+        tokio::select! {
+            known = &mut learning => return Ok((known?, grant)),
+            _ = ticks.tick() => {
+                grant = lease.renew(&grant, settings.lease.ttl_ms, wall_ms()).await.context("the lease was lost while the exchange was asked")?;
+            }
+        }
+    }
+}
+
 async fn learn(settings: &Settings, venue: &BinanceVenue) -> Result<Known> {
     if !venue.settings().lock_step {
-        venue.sync_clock().await.context("the exchange's clock cannot be read")?;
+        patient(async || venue.sync_clock().await).await.context("the exchange's clock cannot be read")?;
     }
     let symbols = &settings.engine.symbols;
     let recent = Recent::default();
-    for instrument in venue.instruments().await.context("the contracts cannot be read")? {
+    for instrument in patient(async || venue.instruments().await).await.context("the contracts cannot be read")? {
         if symbols.contains(&instrument.symbol) {
             recent.set_instrument(&Arc::new(instrument));
         }
@@ -181,7 +225,7 @@ async fn learn(settings: &Settings, venue: &BinanceVenue) -> Result<Known> {
     if !missing.is_empty() {
         return Err(BadInput(format!("the exchange does not know {}: put other symbols into engine.symbols", missing.join(", "))).into());
     }
-    for brackets in venue.brackets().await.context("the leverage brackets cannot be read")? {
+    for brackets in patient(async || venue.brackets().await).await.context("the leverage brackets cannot be read")? {
         if symbols.contains(&brackets.symbol) {
             recent.set_brackets(&Arc::new(brackets));
         }
@@ -197,20 +241,34 @@ async fn learn(settings: &Settings, venue: &BinanceVenue) -> Result<Known> {
     let timeframes = timeframes(&settings.strategies);
     let mut warmups = Vec::new();
     for symbol in symbols {
-        recent.set_mark(&venue.mark(*symbol).await.with_context(|| format!("the mark price of {symbol} cannot be read"))?);
+        recent.set_mark(
+            &patient(async || venue.mark(*symbol).await).await.with_context(|| format!("the mark price of {symbol} cannot be read"))?,
+        );
         for timeframe in &timeframes {
-            let bars = venue
-                .bars(*symbol, *timeframe, None, warmup_bars.min(1_500))
+            let bars = patient(async || venue.bars(*symbol, *timeframe, None, warmup_bars.min(1_500)).await)
                 .await
                 .with_context(|| format!("bars of {symbol} cannot be read"))?;
             warmups.push(WarmupBars { symbol: *symbol, timeframe: *timeframe, bars: bars.into() });
         }
     }
-    match venue.set_hedge_mode(false).await {
-        fulmar_domain::execution::Outcome::Done(()) => {}
-        other => return Err(anyhow!("one-way mode cannot be set: {other:?}; close all positions and orders of the account first")),
-    }
+    one_way(venue).await?;
     Ok(Known { recent, specs, warmup_bars, timeframes, warmups })
+}
+
+/// Sets one-way mode. It may be set twice, so an answer that was lost is no trouble: it is asked again.
+async fn one_way(venue: &BinanceVenue) -> Result<()> {
+    let mut tries = 0;
+    loop {
+        match venue.set_hedge_mode(false).await {
+            Outcome::Done(()) => return Ok(()),
+            Outcome::NotExecuted { error, .. } | Outcome::Unknown { error, .. } if tries < REACH_TRIES => {
+                tries += 1;
+                tracing::warn!(%error, tries, "one-way mode is not known to be set: asking again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            other => return Err(anyhow!("one-way mode cannot be set: {other:?}; close all positions and orders of the account first")),
+        }
+    }
 }
 
 /// What the journal's health does to trading.
