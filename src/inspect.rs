@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use fulmar_adapters::journal::segments::{SegmentJournal, ShowFilter};
+use fulmar_adapters::journal::segments::{Recovered, SegmentJournal, ShowFilter};
 use fulmar_adapters::store::sqlite::{SqliteStore, StoreSettings};
 use fulmar_domain::strategy::CATALOG;
 use fulmar_ports::journal::Journal;
@@ -40,8 +40,17 @@ pub fn settings(settings: &Settings) -> Result<u8> {
 pub fn verify(settings: &Settings) -> Result<u8> {
     let folder = settings.engine.data_dir.join(recovery::JOURNAL_FOLDER);
     let report = fulmar_adapters::journal::segments::verify(&folder).context("the journal does not hold")?;
-    println!("{report:?}");
+    println!("the journal holds: {}", counted(&report));
     Ok(0)
+}
+
+/// What reading the whole journal found, in one line.
+fn counted(report: &Recovered) -> String {
+    let hash: String = report.head.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let torn = report.torn.as_ref().map_or_else(String::new, |torn| {
+        format!("; {} torn bytes at the end of {} from byte {}: the next start drops them", torn.bytes, torn.segment, torn.offset)
+    });
+    format!("{} records in {} segments, {} bytes, hash of the newest {hash}{torn}", report.head.seq, report.segments, report.bytes)
 }
 
 /// Counts records.
@@ -51,7 +60,15 @@ pub fn verify(settings: &Settings) -> Result<u8> {
 pub fn stats(settings: &Settings) -> Result<u8> {
     let folder = settings.engine.data_dir.join(recovery::JOURNAL_FOLDER);
     let stats = fulmar_adapters::journal::segments::stats(&folder).context("the journal cannot be counted")?;
-    println!("{stats:#?}");
+    println!("{}", counted(&stats.recovered));
+    for (name, span) in [("market time", stats.ts_ms), ("wall time", stats.wall_ms)] {
+        if let Some((first, last)) = span {
+            println!("{name} {first} to {last} ms");
+        }
+    }
+    for (kind, figures) in &stats.kinds {
+        println!("{kind:<18} {:>9} records {:>12} bytes", figures.records, figures.bytes);
+    }
     Ok(0)
 }
 

@@ -16,6 +16,7 @@ use fulmar_domain::symbol::Symbol;
 use layers::{Tree, lay};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
 
 /// The defaults and the schema: every key that exists.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");
@@ -191,7 +192,7 @@ pub fn load(sources: &Sources) -> Result<Settings, Vec<Violation>> {
     for (key, value) in &sources.flags {
         lay(&mut tree, Tree::of_pair(key, value, "flag"), &schema, "", &mut found);
     }
-    let settings = typed(&tree, &mut found);
+    let settings = typed(&tree, &schema, &mut found);
     match settings {
         Some(settings) if found.is_empty() => Ok(settings),
         _ => Err(found),
@@ -208,31 +209,46 @@ fn read_file(file: &Path) -> Result<Tree, Violation> {
     layers::read(&text, &place)
 }
 
-fn section<T: DeserializeOwned>(tree: &Tree, json: &serde_json::Value, name: &str, found: &mut Vec<Violation>) -> Option<T> {
+/// One section as a typed value. Where it cannot be read, every key that is at fault is reported, and the defaults stand in so
+/// that the other checks still find what else is wrong.
+fn section<T: DeserializeOwned>(tree: &Tree, json: &Json, defaults: &Json, name: &str, found: &mut Vec<Violation>) -> Option<T> {
     let part = json.get(name).cloned().unwrap_or_default();
-    match serde_json::from_value(part) {
-        Ok(value) => Some(value),
-        Err(error) => {
-            found.push(Violation { origin: tree.origin(name), key: name.to_owned(), text: error.to_string() });
-            None
+    let error = match serde_json::from_value(part.clone()) {
+        Ok(value) => return Some(value),
+        Err(error) => error,
+    };
+    let fallback = defaults.get(name).cloned().unwrap_or_default();
+    let before = found.len();
+    for (key, value) in part.as_object().into_iter().flatten() {
+        let mut alone = fallback.clone();
+        if let Some(place) = alone.get_mut(key) {
+            *place = value.clone();
+        }
+        if let Err(error) = serde_json::from_value::<T>(alone) {
+            let key = format!("{name}.{key}");
+            found.push(Violation { origin: tree.origin(&key), key, text: error.to_string() });
         }
     }
+    if found.len() == before {
+        found.push(Violation { origin: tree.origin(name), key: name.to_owned(), text: error.to_string() });
+    }
+    serde_json::from_value(fallback).ok()
 }
 
-fn typed(tree: &Tree, found: &mut Vec<Violation>) -> Option<Settings> {
-    let json = tree.json();
-    let engine: Option<EngineSettings> = section(tree, &json, "engine", found);
+fn typed(tree: &Tree, schema: &Tree, found: &mut Vec<Violation>) -> Option<Settings> {
+    let (json, defaults) = (tree.json(), schema.json());
+    let engine: Option<EngineSettings> = section(tree, &json, &defaults, "engine", found);
     let symbols = engine.as_ref().map(|e| e.symbols.clone()).unwrap_or_default();
-    let exchange = section(tree, &json, "exchange", found);
-    let simex = section(tree, &json, "simex", found);
-    let execution = section(tree, &json, "execution", found);
-    let risk: Option<RiskLimits> = section(tree, &json, "risk", found);
-    let breaker: Option<BreakerSettings> = section(tree, &json, "breaker", found);
-    let lease = section(tree, &json, "lease", found);
-    let journal = section(tree, &json, "journal", found);
-    let api = section(tree, &json, "api", found);
-    let notify = section(tree, &json, "notify", found);
-    let log = section(tree, &json, "log", found);
+    let exchange = section(tree, &json, &defaults, "exchange", found);
+    let simex = section(tree, &json, &defaults, "simex", found);
+    let execution = section(tree, &json, &defaults, "execution", found);
+    let risk: Option<RiskLimits> = section(tree, &json, &defaults, "risk", found);
+    let breaker: Option<BreakerSettings> = section(tree, &json, &defaults, "breaker", found);
+    let lease = section(tree, &json, &defaults, "lease", found);
+    let journal = section(tree, &json, &defaults, "journal", found);
+    let api = section(tree, &json, &defaults, "api", found);
+    let notify = section(tree, &json, &defaults, "notify", found);
+    let log = section(tree, &json, &defaults, "log", found);
     let strategies = strategies::read(tree, &json, &symbols, found);
     let settings = Settings {
         engine: engine?,

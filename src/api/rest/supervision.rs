@@ -29,7 +29,7 @@ pub(in crate::api) async fn fault(
     query::read(&request, &[])?;
     let body = input::body(payload).await?;
     if !state.supervision.faults_enabled() {
-        let text = "faults on demand are off: set supervision.faults = true in the configuration, never where real money is traded";
+        let text = "faults on demand are off: set engine.faults = true in the configuration, never where real money is traded";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "faults_disabled", text));
     }
     let fault: Fault = if body.is_empty() { Fault { site: "handler".to_owned() } } else { input::parse(&body)? };
