@@ -108,7 +108,11 @@ fn killed_at_any_moment_it_recovers_and_the_books_are_the_exchanges() {
     let held = engine.post("/api/v1/gate", r#"{"state":"reduce_only"}"#);
     assert_eq!(held.status, 200, "{}", held.body);
     let agreed = assert_agree(&engine, &simex, &SYMBOLS);
-    println!("books agree: {agreed:?}; differences found and adopted on the way: {}", OurBooks::read(&data).differences.len());
+    let differences = OurBooks::read(&data).differences;
+    println!("books agree: {agreed:?}; {} differences found and adopted on the way", differences.len());
+    for difference in &differences {
+        println!("  {difference}");
+    }
     assert!(agreed.fills > 0 && agreed.orders > 0);
     let (code, _) = engine.stop();
     assert_eq!(code, Some(0));
