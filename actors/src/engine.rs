@@ -428,6 +428,8 @@ impl Engine {
             first_fence: parts.first_fence,
             tally,
             recovering: true,
+            sent: std::collections::BTreeSet::new(),
+            ran: false,
         };
         launch(seat!(execution), on_trading, role, clock, wakening)?;
         Ok(engine)

@@ -3,6 +3,7 @@
 //! Nothing waits in here: the journal calls back when a record is durable, requests run in the background, and every answer
 //! comes back as a message to the same address.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use fulmar_domain::gate::{GateOwner, GateState};
 use fulmar_domain::id::{ClientOrderId, TimerId};
 use fulmar_domain::node::WakeAt;
 use fulmar_domain::order::MarginMode;
-use fulmar_domain::order::OrderRole;
+use fulmar_domain::order::{OrderRole, OrderStatus};
 use fulmar_domain::position::node::PositionIn;
 use fulmar_domain::record::Record;
 use fulmar_domain::risk::node::RiskIn;
@@ -60,6 +61,10 @@ pub struct Execution {
     pub tally: Arc<Mutex<Tally>>,
     /// The next snapshot is adopted rather than compared.
     pub recovering: bool,
+    /// Handed to the wire, and its fate not told yet. Kept outside the node: after a failure it tells what may be at the exchange.
+    pub sent: BTreeSet<ClientOrderId>,
+    /// The actor ran before in this process.
+    pub ran: bool,
 }
 
 impl Execution {
@@ -191,6 +196,9 @@ impl Role for Execution {
         self.recovering = true;
         self.gate.hold(GateOwner::Recovery, GateState::Halted, "orders and positions are compared with the exchange");
         let fence = self.first_fence.take().unwrap_or_else(|| now.protocol.plus(self.fence));
+        if std::mem::replace(&mut self.ran, true) {
+            node.void_unsent(&self.sent, now, out);
+        }
         node.recover(fence, now, out);
     }
 
@@ -211,6 +219,7 @@ impl Role for Execution {
             ExecOut::Journal { record, durable, priority } => self.journal(record, durable, priority, now),
             ExecOut::Place { order, sign_until } => {
                 let client_id = order.client_id;
+                self.sent.insert(client_id);
                 self.tally.lock().sent += 1;
                 if let Some(frame) = in_hand().map(|h| h.received_ns).filter(|ns| *ns != 0) {
                     let took = self.gate.clock.monotonic_ns().saturating_sub(frame);
@@ -232,6 +241,9 @@ impl Role for Execution {
             ExecOut::Configure { symbol, leverage, margin_mode } => self.configure(symbol, leverage, margin_mode),
             ExecOut::Survey(plan) => self.request(Box::pin(survey(Arc::clone(&self.venue), plan)), ExecIn::Surveyed),
             ExecOut::Update(update) => {
+                if let Some(client_id) = update.client_id.filter(|_| update.status != OrderStatus::Pending) {
+                    self.sent.remove(&client_id);
+                }
                 self.outlook.show(Happening::Order(update.clone()), now);
                 self.links.position.push(PositionIn::Update(update));
             }

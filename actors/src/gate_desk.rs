@@ -41,7 +41,8 @@ impl GateDesk {
         self.outlook.show(Happening::Gate { owner, held: state, gate, cause: cause.to_owned() }, now);
         if gate.state != before.state {
             self.links.each_strategy(&StrategyIn::Gate(gate.state));
-            let severity = if gate.state == GateState::Open { Severity::Info } else { Severity::Critical };
+            let ordinary = gate.state == GateState::Open || owner == GateOwner::Shutdown;
+            let severity = if ordinary { Severity::Info } else { Severity::Critical };
             let code = match gate.state {
                 GateState::Open => "TRADING_OPEN",
                 GateState::ReduceOnly => "TRADING_REDUCE_ONLY",

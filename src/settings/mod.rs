@@ -269,10 +269,16 @@ fn typed(tree: &Tree, schema: &Tree, found: &mut Vec<Violation>) -> Option<Setti
     Some(settings)
 }
 
-/// SHA-256 over the settings in force; secrets stand in the environment and are no part of it.
+/// SHA-256 over the settings in force without their secrets.
 fn digest(json: &serde_json::Value) -> String {
     use sha2::{Digest, Sha256};
-    let hash = Sha256::digest(json.to_string().as_bytes());
+    let mut public = json.clone();
+    for secret in ["api_key", "api_secret"] {
+        if let Some(exchange) = public.get_mut("exchange").and_then(serde_json::Value::as_object_mut) {
+            exchange.remove(secret);
+        }
+    }
+    let hash = Sha256::digest(public.to_string().as_bytes());
     hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 

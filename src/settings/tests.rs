@@ -57,6 +57,16 @@ fn syntax_errors_name_the_line() {
 }
 
 #[test]
+fn the_digest_tells_settings_apart_and_nothing_of_the_secrets() {
+    let with = |key: &str, value: &str| {
+        let sources = Sources { flags: vec![(key.to_owned(), value.to_owned())], ..Sources::default() };
+        load(&sources).unwrap_or_else(|found| panic!("{found:#?}")).digest
+    };
+    assert_eq!(with("exchange.api_secret", "\"a\""), with("exchange.api_secret", "\"b\""));
+    assert_ne!(with("risk.leverage_max", "4"), with("risk.leverage_max", "5"));
+}
+
+#[test]
 fn dates_become_midnights() {
     assert_eq!(start_ms("1970-01-02"), Some(86_400_000));
     assert_eq!(start_ms("2025-06-01"), Some(1_748_736_000_000));

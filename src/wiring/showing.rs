@@ -322,7 +322,12 @@ pub(super) fn banner(settings: &Settings, simulator: Option<&Simulator>, address
     let symbols: Vec<&str> = settings.engine.symbols.iter().map(fulmar_domain::symbol::Symbol::as_str).collect();
     let strategies: Vec<&str> = settings.strategies.iter().map(|s| s.id.as_str()).collect();
     println!("fulmar {}", env!("CARGO_PKG_VERSION"));
-    println!("  mode        {} (market time {})", mode(settings), if simulator.is_some() { settings.simex.speed.as_str() } else { "real" });
+    let pace = match (simulator, settings.simex.speed.as_str()) {
+        (None, _) => "market time is real time".to_owned(),
+        (Some(_), "max") => "market time waits for the engine".to_owned(),
+        (Some(_), times) => format!("market time {times} x"),
+    };
+    println!("  mode        {} ({pace})", mode(settings));
     println!("  exchange    {}", simulator.map_or(settings.exchange.rest_url.as_str(), |s| s.rest_url.as_str()));
     println!("  symbols     {}", symbols.join(" "));
     println!("  strategies  {}", strategies.join(" "));

@@ -488,7 +488,7 @@ impl ExecutionNode {
         out.push(ExecOut::Place { order, sign_until: self.sign_until });
     }
 
-    fn drop_unsent(&mut self, client_id: ClientOrderId, cause: &str, now: Now, out: &mut Vec<ExecOut>) {
+    pub(super) fn drop_unsent(&mut self, client_id: ClientOrderId, cause: &str, now: Now, out: &mut Vec<ExecOut>) {
         let Some(live) = self.orders.get_mut(&client_id) else { return };
         if live.sent || live.is_final() {
             return;

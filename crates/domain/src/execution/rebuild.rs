@@ -8,6 +8,7 @@ use crate::node::ClockKind;
 use crate::order::{OrderRole, OrderStatus, OrderUpdate, Side};
 use crate::record::Record;
 use crate::time::{Now, Timestamp};
+use std::collections::BTreeSet;
 
 impl ExecutionNode {
     /// Applies one record of the journal. Feed all of them in order to a new node, then call [`ExecutionNode::recover`].
@@ -68,6 +69,20 @@ impl ExecutionNode {
         }
         if !self.net.contains_key(&desk) {
             self.brackets.remove(&desk);
+        }
+    }
+
+    /// After a restart within one process: planned orders that never reached the wire are dropped, so that what they were for
+    /// (a stop, above all) can be planned anew at once. `sent`: orders handed to the wire whose fate was not told yet.
+    pub fn void_unsent(&mut self, sent: &BTreeSet<ClientOrderId>, now: Now, out: &mut Vec<ExecOut>) {
+        let unsent: Vec<ClientOrderId> = self
+            .orders
+            .values()
+            .filter(|o| o.status == OrderStatus::Pending && !sent.contains(&o.order.client_id))
+            .map(|o| o.order.client_id)
+            .collect();
+        for client_id in unsent {
+            self.drop_unsent(client_id, "execution restarted before the order left", now, out);
         }
     }
 

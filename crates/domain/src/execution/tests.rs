@@ -435,6 +435,38 @@ fn an_order_of_ours_that_the_journal_does_not_know_is_cancelled() {
     assert_eq!(world.node.net(symbol(), PositionSide::Both).raw(), world.venue.net);
 }
 
+#[test]
+fn a_stop_that_never_left_before_a_restart_is_planned_anew_at_once() {
+    let mut world = World::new(&[]);
+    world.enter(1, Side::Buy, qty("0.5"));
+    world.settle();
+    // The journal as it stood when the stop was planned and had not left.
+    let cut = world.journal.iter().position(|r| matches!(r, Record::OrderPlanned(o) if o.role == OrderRole::Stop)).expect("a stop");
+    let journal: Vec<Record> = world.journal.drain(..).take(cut + 1).collect();
+    world.venue.stops.clear();
+    world.venue.states.retain(|_, state| matches!(state, OrderState::Regular(_)));
+    world.wakes.clear();
+    let mut node = ExecutionNode::new(ExecutionRules::default(), Epoch(1), &[symbol()], Timestamp(0));
+    for record in &journal {
+        node.replay(record);
+    }
+    world.journal = journal;
+    world.node = node;
+    let (before, mut out) = (world.at, vec![]);
+    world.node.void_unsent(&std::collections::BTreeSet::new(), world.now(), &mut out);
+    world.node.recover(Timestamp(before + 7_000), world.now(), &mut out);
+    let mut queue = VecDeque::new();
+    for effect in out {
+        world.follow(effect, &mut queue);
+    }
+    while let Some(input) = queue.pop_front() {
+        world.give(input);
+    }
+    world.deliver();
+    assert_eq!(world.venue.stops.len(), 1, "the position waits for a stop; notices {:?}", world.notices);
+    assert_eq!(world.at, before, "no time had to pass");
+}
+
 fn any_luck() -> impl Strategy<Value = Luck> {
     prop_oneof![
         5 => Just(Luck::Fine),

@@ -19,7 +19,7 @@ use crate::risk::node::RiskIn;
 use crate::strategy::StrategyIn;
 use crate::symbol::Symbol;
 use crate::time::{Now, Timestamp};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Whose turn it is.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(super) enum Turn {
     Audit,
     Notifier,
     Execution,
-    Request(Request),
+    Request(u64, Request),
 }
 
 /// Something that is asked of the exchange, outside of any node.
@@ -106,6 +106,9 @@ pub(super) struct Mail {
     pub failover: Post<FailoverIn>,
     pub notifier: Post<NotifyIn>,
     pub audit: Post<AuditIn>,
+    /// Answers that have come, by the number of their question; they enter when nobody has anything to do.
+    pub owed: BTreeMap<u64, ExecIn>,
+    pub next_question: u64,
 }
 
 macro_rules! senders {
@@ -133,8 +136,14 @@ impl Mail {
             post.put(message.clone(), Turn::Strategy(index), &mut self.turns);
         }
     }
+    /// Number of a question that is asked now.
+    pub(super) fn question(&mut self) -> u64 {
+        self.next_question += 1;
+        self.next_question
+    }
     pub(super) fn request(&mut self, request: Request) {
-        self.turns.push_back(Turn::Request(request));
+        let number = self.question();
+        self.turns.push_back(Turn::Request(number, request));
     }
     /// Market time moved: whoever waits for a time looks whether it has come.
     pub(super) fn tick(&mut self) {

@@ -7,7 +7,9 @@
 //! Order of work. Time comes first: inputs are taken by (time, sequence), all inputs of one instant make one step, and the next
 //! step begins when nothing is left to do. Within a step the discipline is that of the links on one thread: each node has its own
 //! queue, first in first out; a node gets its turn in the order in which it was first sent something, and then empties its queue,
-//! its own messages to itself included; a request to the exchange is a turn of its own, in the order of asking.
+//! its own messages to itself included; a request to the exchange is a turn of its own, in the order of asking. Answers of journal
+//! and exchange enter execution only when no node has anything to do, in the order of asking, one by one: the turnstile of
+//! lock-step.
 //!
 //! Invariant: nothing here reads anything but its inputs, so the same tape gives the same journal.
 

@@ -130,7 +130,7 @@ impl<V: Venue> Runner<V> {
         self.route_execution(out);
     }
 
-    /// A record is on disk as soon as it is written here, so whoever waits for it hears at once.
+    /// A record is on disk as soon as it is written here, so the answer is owed at once.
     fn journal_order(&mut self, record: Record, durable: Option<ClientOrderId>) {
         match &record {
             Record::OrderPlanned(order) if !matches!(order.role, OrderRole::Entry { .. }) => self.tally.protective += 1,
@@ -139,7 +139,8 @@ impl<V: Venue> Runner<V> {
         }
         self.note(record);
         if let Some(client_id) = durable {
-            self.mail.execution(ExecIn::Durable { client_id, gate: self.gate.read() });
+            let (number, gate) = (self.mail.question(), self.gate.read());
+            self.mail.owed.insert(number, ExecIn::Durable { client_id, gate });
         }
     }
 

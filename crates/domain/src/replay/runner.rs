@@ -258,6 +258,19 @@ impl<V: Venue> Runner<V> {
 
     /// Does everything that is left to do at this instant.
     pub fn settle(&mut self) {
+        loop {
+            self.take_turns();
+            if self.mail.owed.is_empty() {
+                return;
+            }
+            for answer in std::mem::take(&mut self.mail.owed).into_values() {
+                self.mail.execution(answer);
+                self.take_turns();
+            }
+        }
+    }
+
+    fn take_turns(&mut self) {
         while let Some(turn) = self.mail.turns.pop_front() {
             self.turn(turn);
         }
@@ -335,7 +348,7 @@ impl<V: Venue> Runner<V> {
                     self.take_execution(message);
                 }
             }
-            Turn::Request(request) => self.ask(request),
+            Turn::Request(number, request) => self.ask(number, request),
         }
     }
 
@@ -349,8 +362,8 @@ impl<V: Venue> Runner<V> {
         }
     }
 
-    /// Asks the exchange and sends the answer to where the question came from.
-    fn ask(&mut self, request: Request) {
+    /// Asks the exchange. The answer enters execution when nobody has anything to do, as at the actors' turnstile.
+    fn ask(&mut self, number: u64, request: Request) {
         let (answer, failed) = match request {
             Request::Place(order) => {
                 let outcome = self.venue.place(&order);
@@ -376,7 +389,7 @@ impl<V: Venue> Runner<V> {
             }
         };
         self.mail.breaker(BreakerIn::Errors { failed });
-        self.mail.execution(answer);
+        self.mail.owed.insert(number, answer);
     }
 
     fn configure(&mut self, symbol: Symbol, leverage: u16, margin_mode: MarginMode) -> Outcome<(u16, MarginMode)> {
