@@ -488,11 +488,15 @@ impl ExecutionNode {
         out.push(ExecOut::Place { order, sign_until: self.sign_until });
     }
 
-    pub(super) fn drop_unsent(&mut self, client_id: ClientOrderId, cause: &str, now: Now, out: &mut Vec<ExecOut>) {
-        let Some(live) = self.orders.get_mut(&client_id) else { return };
-        if live.sent || live.is_final() {
-            return;
+    fn drop_unsent(&mut self, client_id: ClientOrderId, cause: &str, now: Now, out: &mut Vec<ExecOut>) {
+        if self.void_planned(client_id, cause, out) {
+            self.ended(client_id, None, now, out);
         }
+    }
+
+    /// A planned order will not leave; `false` when it has, or is over.
+    pub(super) fn void_planned(&mut self, client_id: ClientOrderId, cause: &str, out: &mut Vec<ExecOut>) -> bool {
+        let Some(live) = self.orders.get_mut(&client_id).filter(|o| !o.sent && !o.is_final()) else { return false };
         self.tally.voided += 1;
         live.status = OrderStatus::Dead;
         let (decision, intent) = (live.order.decision, live.order.intent);
@@ -501,7 +505,7 @@ impl ExecutionNode {
             durable: None,
             priority: Priority::Protective,
         });
-        self.ended(client_id, None, now, out);
+        true
     }
 
     fn placed(&mut self, client_id: ClientOrderId, outcome: &Outcome<OrderState>, now: Now, out: &mut Vec<ExecOut>) {

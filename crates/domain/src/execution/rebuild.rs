@@ -82,7 +82,10 @@ impl ExecutionNode {
             .map(|o| o.order.client_id)
             .collect();
         for client_id in unsent {
-            self.drop_unsent(client_id, "execution restarted before the order left", now, out);
+            // Only dropped here: what takes its place is planned once the exchange has been asked.
+            self.void_planned(client_id, "execution restarted before the order left", out);
+            self.report(client_id, None, None, now, out);
+            self.forget_later(client_id);
         }
     }
 
