@@ -34,7 +34,6 @@ impl Letters {
 
 impl DeadLetters for Letters {
     fn bury(&self, report: &FailureReport) {
-        report.emit();
         self.book.bury(report);
         metrics::counter!("fulmar_actor_failures_total", "actor" => report.actor.to_string()).increment(1);
         let record = Record::ActorFailed {

@@ -3,7 +3,9 @@
 //! Invariant: a position that we opened has a stop that stands at the exchange or is on its way; when none is accepted before
 //! the deadline, the position is closed. When the position is gone, so are its orders.
 
-use super::node::{Draft, ExecOut, ExecutionNode, TimerFor};
+use super::draft::Draft;
+use super::messages::ExecOut;
+use super::node::{ExecutionNode, TimerFor};
 use crate::control::{Notice, Severity};
 use crate::id::{ClientOrderId, DecisionId, StrategyId, TimerId};
 use crate::node::ClockKind;

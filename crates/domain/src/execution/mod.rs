@@ -7,7 +7,9 @@
 //! [`Unknown`]: crate::order::OrderStatus::Unknown
 
 mod bracket;
+mod draft;
 mod life;
+mod messages;
 mod node;
 mod orders;
 mod rebuild;
@@ -16,6 +18,7 @@ mod survey;
 mod tests;
 
 pub use life::{Change, LiveOrder};
-pub use node::{ExecIn, ExecOut, ExecutionNode, ExecutionRules, Outcome, Priority, Tally};
+pub use messages::{ExecIn, ExecOut, ExecutionRules, Outcome, Priority, Tally};
+pub use node::ExecutionNode;
 pub use orders::{OrderRef, OrderState};
 pub use survey::{SurveyAnswer, SurveyPlan};

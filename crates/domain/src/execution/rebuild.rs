@@ -1,7 +1,8 @@
 //! Execution from the journal: what a fresh or a broken node needs to know before it asks the exchange.
 
 use super::life::{Doubt, LiveOrder};
-use super::node::{ExecOut, ExecutionNode, TimerFor};
+use super::messages::ExecOut;
+use super::node::{ExecutionNode, TimerFor};
 use super::survey::SURVEY_OVERLAP;
 use crate::id::ClientOrderId;
 use crate::node::ClockKind;

@@ -2,7 +2,8 @@
 
 use super::bracket::Desk;
 use super::life::LiveOrder;
-use super::node::{ExecOut, ExecutionNode, Priority, TimerFor};
+use super::messages::{ExecOut, Priority};
+use super::node::{ExecutionNode, TimerFor};
 use super::orders::{OrderRef, OrderState};
 use crate::account::{AccountSnapshot, Income};
 use crate::control::{Notice, Severity};
