@@ -11,8 +11,8 @@ use crate::id::{ClientOrderId, DecisionId, Epoch, IntentSeq, OrderId, OwnOrder, 
 use crate::node::{ClockKind, Node, WakeAt};
 use crate::num::Qty;
 use crate::order::{
-    AlgoEvent, CancelIntent, ExitReason, Fill, MarginMode, OrderEvent, OrderIntent, OrderRole, OrderStatus, OrderUpdate,
-    PositionSide, Purpose, Side, VenueError, VenueOrder,
+    AlgoEvent, CancelIntent, ExitReason, Fill, MarginMode, OrderEvent, OrderIntent, OrderRole, OrderStatus, OrderUpdate, PositionSide,
+    Purpose, Side, VenueError, VenueOrder,
 };
 use crate::record::Record;
 use crate::risk::{ApprovedOrder, ApprovedProtection, ProtectiveAction};

@@ -34,7 +34,8 @@ impl ExecutionNode {
                     live.cancelling = true;
                 }
             }
-            Record::SnapshotAdopted(snapshot) => self.since = snapshot.time.minus(SURVEY_OVERLAP).max(self.since),
+            // What came while no process ran is asked for from the last adoption on, however late this one started.
+            Record::SnapshotAdopted(snapshot) => self.since = snapshot.time.minus(SURVEY_OVERLAP),
             _ => {}
         }
     }

@@ -467,6 +467,17 @@ fn a_stop_that_never_left_before_a_restart_is_planned_anew_at_once() {
     assert_eq!(world.at, before, "no time had to pass");
 }
 
+#[test]
+fn after_a_restart_the_exchange_is_asked_from_the_last_adoption_on() {
+    let hour = 3_600_000;
+    let mut node = ExecutionNode::new(ExecutionRules::default(), Epoch(2), &[symbol()], Timestamp(50 * hour));
+    node.replay(&Record::SnapshotAdopted(AccountSnapshot { time: Timestamp(10 * hour), ..AccountSnapshot::default() }));
+    let mut out = vec![];
+    node.recover(Timestamp(0), Now::both(Timestamp(50 * hour)), &mut out);
+    let since = out.iter().find_map(|o| if let ExecOut::Survey(plan) = o { Some(plan.since) } else { None });
+    assert_eq!(since, Some(Timestamp(9 * hour)), "what came while no process ran would be missed");
+}
+
 fn any_luck() -> impl Strategy<Value = Luck> {
     prop_oneof![
         5 => Just(Luck::Fine),
